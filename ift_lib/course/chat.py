@@ -1,0 +1,40 @@
+"""A conversation in the terminal with a fine-tuned model, one instruction at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from ift_lib.data import CONTROL, Example
+from ift_lib.errors import InputError
+from ift_lib.generation import Sampling, respond
+from ift_lib.templates import TEMPLATES
+from ift_lib.weights import load_pretrained
+
+
+def chat(folder: Path, sampling: Sampling, seed: int, max_new_tokens: int) -> None:
+    """Ask, answer, until an empty instruction or end of input. Raises InputError when `folder` is no finished run."""
+    try:
+        template = TEMPLATES[json.loads((folder / "config.json").read_text(encoding="utf-8"))["template"]]
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise InputError(f"{folder}: no finished run ({e}); name the folder that `ift run` printed") from e
+    model = load_pretrained(str(folder / "model"))
+    generator = torch.Generator().manual_seed(seed)
+    print("An instruction, then the text it is about (or just Enter). An empty instruction ends the talk.")
+    while instruction := _ask("\ninstruction> "):
+        example = Example(instruction, _ask("      input> "))
+        [response] = respond(
+            model, [example], template, max_new_tokens=max_new_tokens, sampling=sampling, generator=generator
+        )
+        # A model can say anything, terminal control codes included: show those, do not send them.
+        print(CONTROL.sub("\N{REPLACEMENT CHARACTER}", response.text) + ("" if response.ended else " […]"))
+
+
+def _ask(prompt: str) -> str:
+    """A line from the user; "" at the end of input."""
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        return ""

@@ -1,0 +1,51 @@
+"""The loss on graded tokens only, as a sum that travels with its count.
+
+    targets   -100  -100  -100   r1   r2  EOT  -100     sum of -log p over the three graded, and the count 3
+
+Whoever adds up several batches (accumulation, evaluation, many processes) adds sums and counts and divides once.
+A mean of means would weigh a token in a short response more than one in a long response.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from ift_lib.batching import Batch
+from ift_lib.encoding import IGNORE
+from ift_lib.model import GPT
+
+
+@dataclass(frozen=True)
+class LossSum:
+    """`total`: summed cross-entropy in nats, a scalar tensor (with its graph when training); `count`: graded tokens."""
+
+    total: Tensor
+    count: int
+
+    def __add__(self, other: LossSum) -> LossSum:
+        return LossSum(self.total + other.total, self.count + other.count)
+
+    @property
+    def mean(self) -> float:
+        """Nats per graded token; NaN when nothing was graded."""
+        return self.total.item() / self.count if self.count else float("nan")
+
+
+def plain_response_loss(model: GPT, batch: Batch) -> LossSum:
+    """Logits everywhere, cross-entropy where graded: the version to understand. Batch (B, T) -> LossSum."""
+    logits = model(batch.inputs)  # (B, T, V)
+    total = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction="sum")
+    return LossSum(total, batch.graded)
+
+
+def response_loss(model: GPT, batch: Batch) -> LossSum:
+    """The same value and gradient with logits only where graded: the version that trains. Batch (B, T) -> LossSum.
+
+    With the prompt masked, about three positions in four need no row of the widest product in the model.
+    """
+    where = batch.targets != IGNORE
+    logits = model(batch.inputs, where)  # (N, V)
+    return LossSum(F.cross_entropy(logits, batch.targets[where], reduction="sum"), batch.graded)

@@ -1,0 +1,256 @@
+"""GPT-2: a decoder-only transformer with learned positions and tied embeddings (Radford et al. 2019).
+
+Shapes, by letter, in every comment below:
+
+    B  batch, rows          T  time, tokens in a row        C  channels, n_embd
+    H  heads, n_head        D  head size, C / H             V  vocabulary, vocab_size
+    S  keys a query can look at (T, or all cached tokens)   N  positions where logits are wanted
+
+Module names equal those of Hugging Face's GPT2Model, so that a state dict needs no dictionary (`weights.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The shape of a GPT-2. Field names are those of Hugging Face's `config.json`."""
+
+    vocab_size: int = 50257
+    """Number of tokens; GPT-2's byte-pair encoding has 50,257."""
+    n_positions: int = 1024
+    """Context length: the rows of the position table, and the most tokens a row can have."""
+    n_embd: int = 768
+    """Width of every hidden state."""
+    n_layer: int = 12
+    """Number of blocks."""
+    n_head: int = 12
+    """Attention heads in a block; must divide n_embd."""
+    n_inner: int | None = None
+    """Width inside the feed-forward part; None means 4 * n_embd."""
+    dropout: float = 0.0
+    """Share of activations set to 0 while training. GPT-2 was pretrained with 0.1; short fine-tuning needs none."""
+    layer_norm_epsilon: float = 1e-5
+    """Added to the variance in every layer norm."""
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "n_positions", "n_embd", "n_layer", "n_head"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd={self.n_embd}: must be a multiple of n_head={self.n_head}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout={self.dropout}: must be at least 0 and below 1")
+
+    @property
+    def d_inner(self) -> int:
+        """Width inside the feed-forward part, resolved."""
+        return self.n_inner or 4 * self.n_embd
+
+
+SIZES = {
+    "pocket": GPTConfig(n_positions=512, n_embd=256, n_layer=8, n_head=8),
+    "gpt2": GPTConfig(),
+    "gpt2-medium": GPTConfig(n_embd=1024, n_layer=24, n_head=16),
+    "gpt2-large": GPTConfig(n_embd=1280, n_layer=36, n_head=20),
+    "gpt2-xl": GPTConfig(n_embd=1600, n_layer=48, n_head=25),
+}
+"""The embedded pocket model (19 M parameters), then OpenAI's 124 M, 355 M, 774 M and 1558 M."""
+
+
+class KVCache:
+    """Keys and values of the tokens seen so far, with a length for each row.
+
+    Rows are right-padded: row b owns positions 0 .. lengths[b] - 1, and the next token is written at lengths[b].
+    What a shorter row holds beyond its length (padding of the prompt) is never looked at, and is overwritten.
+
+        lengths [3, 5]      row 0  k k k . . . . .        the next keys go to
+                            row 1  k k k k k . . .        columns 3 and 5
+    """
+
+    def __init__(self, config: GPTConfig, rows: int, max_length: int, *, like: Tensor) -> None:
+        """Room for `rows` x `max_length` tokens, with the device and dtype of `like`."""
+        shape = (config.n_layer, rows, config.n_head, max_length, config.n_embd // config.n_head)
+        self.keys = like.new_zeros(shape)  # (layer, B, H, S, D)
+        self.values = like.new_zeros(shape)
+        self.lengths = torch.zeros(rows, dtype=torch.long, device=like.device)  # (B,)
+
+    def advance(self, counts: Tensor | int) -> None:
+        """Declare that `counts` more tokens of each row are valid: the prompt lengths after prefill, then 1 a step."""
+        self.lengths = self.lengths + counts
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop all but `rows` (indices or a mask): finished responses need no more room."""
+        self.keys, self.values = self.keys[:, rows], self.values[:, rows]
+        self.lengths = self.lengths[rows]
+
+    def store(self, layer: int, positions: Tensor, k: Tensor, v: Tensor, seen: int) -> tuple[Tensor, Tensor]:
+        """Write k, v (B, H, T, D) at `positions` (B, T); return all keys and values of the first `seen` positions."""
+        rows = torch.arange(len(positions), device=positions.device)[:, None]
+        self.keys[layer][rows, :, positions] = k.transpose(1, 2)  # advanced indices first: (B, T, H, D)
+        self.values[layer][rows, :, positions] = v.transpose(1, 2)
+        return self.keys[layer][:, :, :seen], self.values[layer][:, :, :seen]
+
+
+class Attention(nn.Module):
+    """Multi-head causal self-attention: every token mixes in values of tokens at or before its own position."""
+
+    def __init__(self, config: GPTConfig, layer: int) -> None:
+        super().__init__()
+        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd)
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd)
+        self.n_head, self.dropout, self.layer = config.n_head, config.dropout, layer
+
+    def forward(self, x: Tensor, look: Look | None) -> Tensor:
+        """x (B, T, C) -> (B, T, C). `look` is given when there is a cache."""
+        B, T, C = x.shape
+        q, k, v = self.c_attn(x).split(C, dim=2)
+        q, k, v = (t.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for t in (q, k, v))  # (B, H, T, D)
+        if look is not None:
+            k, v = look.cache.store(self.layer, look.positions, k, v, look.seen)
+        y = F.scaled_dot_product_attention(
+            q, k, v,
+            attn_mask=None if look is None else look.visible,
+            is_causal=look is None,
+            dropout_p=self.dropout if self.training else 0.0,  # this function does not know about eval()
+        )  # fmt: skip
+        y = y.transpose(1, 2).reshape(B, T, C)
+        return F.dropout(self.c_proj(y), self.dropout, self.training)
+
+
+class MLP(nn.Module):
+    """The feed-forward part of a block: widen, bend, narrow."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(config.n_embd, config.d_inner)
+        self.c_proj = nn.Linear(config.d_inner, config.n_embd)
+        self.dropout = config.dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = F.gelu(self.c_fc(x), approximate="tanh")  # GPT-2's "gelu_new"; the exact GELU gives other logits
+        return F.dropout(self.c_proj(x), self.dropout, self.training)
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each normalised before and added back (pre-norm residual)."""
+
+    def __init__(self, config: GPTConfig, layer: int) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.attn = Attention(config, layer)
+        self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, look: Look | None) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = x + self.attn(self.ln_1(x), look)
+        return x + self.mlp(self.ln_2(x))
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where the tokens of a cached step stand and what they can see; the same for every layer."""
+
+    cache: KVCache
+    positions: Tensor  # (B, T) absolute
+    visible: Tensor  # (B, 1, T, S) True where the query at T may see the key at S
+    seen: int  # S
+
+    @classmethod
+    def at(cls, cache: KVCache, T: int) -> Look:
+        """T more tokens for every row of `cache`, each at its row's own next positions."""
+        steps = torch.arange(T, device=cache.lengths.device)
+        positions = cache.lengths[:, None] + steps
+        seen = int(cache.lengths.max()) + T
+        keys = torch.arange(seen, device=steps.device)
+        return cls(cache, positions, (keys <= positions[:, :, None])[:, None], seen)
+
+
+class GPT(nn.Module):
+    """GPT-2. The output layer is the token embedding itself, transposed: there is no `lm_head` to fall out of step.
+
+    >>> model = GPT(GPTConfig(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+    >>> model(torch.tensor([[1, 2, 3]])).shape
+    torch.Size([1, 3, 11])
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.wpe = nn.Embedding(config.n_positions, config.n_embd)
+        self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
+        self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+
+    @torch.no_grad()
+    def init_weights(self, generator: torch.Generator | None = None) -> GPT:
+        """GPT-2's initialisation: normal 0.02, biases 0, projections into the residual stream / sqrt(2 n_layer)."""
+        for name, p in self.named_parameters():
+            if name.endswith("c_proj.weight"):
+                p.normal_(0, 0.02 / (2 * self.config.n_layer) ** 0.5, generator=generator)
+            elif name.endswith("bias"):
+                p.zero_()
+            elif p.ndim == 2:
+                p.normal_(0, 0.02, generator=generator)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.wte.weight.device
+
+    def parameter_count(self) -> int:
+        """Number of trained numbers."""
+        return sum(p.numel() for p in self.parameters())
+
+    def hidden(self, input_ids: Tensor, cache: KVCache | None = None) -> Tensor:
+        """Token ids (B, T) -> the last hidden states (B, T, C), layer-normed.
+
+        Without a cache, rows start at position 0 and a token sees the tokens before it, so right padding needs no mask.
+        With a cache, the ids continue each row at its own length; call `cache.advance` afterwards.
+
+        Raises ValueError when a row would pass the context length: positions beyond it do not exist.
+        """
+        T = input_ids.shape[1]
+        look = Look.at(cache, T) if cache is not None else None
+        longest = T if look is None else look.seen
+        if longest > self.config.n_positions:
+            raise ValueError(
+                f"{longest} tokens: the context of this model is {self.config.n_positions}; shorten the text"
+            )
+        positions = torch.arange(T, device=input_ids.device) if look is None else look.positions
+        x = self.wte(input_ids) + self.wpe(positions)
+        x = F.dropout(x, self.config.dropout, self.training)
+        for block in self.h:
+            x = block(x, look)
+        return self.ln_f(x)
+
+    def forward(self, input_ids: Tensor, where: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+        """Token ids (B, T) -> logits (B, T, V), or (N, V) at the N positions where the mask `where` (B, T) is True.
+
+        Most of a batch needs no logits (prompt, padding, all but the last position when generating), and the
+        vocabulary is the widest product of the model: name the positions you want.
+        """
+        x = self.hidden(input_ids, cache)
+        return (x if where is None else x[where]) @ self.wte.weight.T
+
+
+@contextmanager
+def mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Train or eval mode inside the block, and whatever it was after it."""
+    before = model.training
+    model.train(training)
+    try:
+        yield
+    finally:
+        model.train(before)
