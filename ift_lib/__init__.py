@@ -1,0 +1,91 @@
+"""Teach GPT-2 to follow instructions: one file, one idea, in the order an example travels.
+
+data ► templates ► encoding ► batching ► model, loss ► training ► stopping, plots ► generation ► evaluation
+"""
+
+from ift_lib.batching import Batch, batch_order, collate, in_order, too_long
+from ift_lib.data import (
+    Example,
+    Problem,
+    Split,
+    find_duplicates,
+    find_problems,
+    load_examples,
+    save_examples,
+    split_examples,
+)
+from ift_lib.encoding import (
+    EOT,
+    IGNORE,
+    Encoded,
+    decode,
+    encode_example,
+    encode_prompt,
+    get_tokenizer,
+    show_supervision,
+)
+from ift_lib.errors import InputError
+from ift_lib.export import export_pretrained
+from ift_lib.generation import Response, Sampling, generate_ids, respond
+from ift_lib.history import History, Point
+from ift_lib.loss import LossSum, plain_response_loss, response_loss
+from ift_lib.model import GPT, SIZES, GPTConfig, KVCache
+from ift_lib.stopping import EarlyStopping, Overfitting, detect_overfitting
+from ift_lib.templates import ALPACA, ALPACA_STANFORD, CHATML, PHI3, PHI3_END, TEMPLATES, Template
+from ift_lib.training import TrainConfig, accumulate_gradients, evaluate, train, train_step
+from ift_lib.weights import load_pretrained
+
+__all__ = [
+    "ALPACA",
+    "ALPACA_STANFORD",
+    "CHATML",
+    "EOT",
+    "GPT",
+    "IGNORE",
+    "PHI3",
+    "PHI3_END",
+    "SIZES",
+    "TEMPLATES",
+    "Batch",
+    "EarlyStopping",
+    "Encoded",
+    "Example",
+    "GPTConfig",
+    "History",
+    "InputError",
+    "KVCache",
+    "LossSum",
+    "Overfitting",
+    "Point",
+    "Problem",
+    "Response",
+    "Sampling",
+    "Split",
+    "Template",
+    "TrainConfig",
+    "accumulate_gradients",
+    "batch_order",
+    "collate",
+    "decode",
+    "detect_overfitting",
+    "encode_example",
+    "encode_prompt",
+    "evaluate",
+    "export_pretrained",
+    "find_duplicates",
+    "find_problems",
+    "generate_ids",
+    "get_tokenizer",
+    "in_order",
+    "load_examples",
+    "load_pretrained",
+    "plain_response_loss",
+    "respond",
+    "response_loss",
+    "save_examples",
+    "show_supervision",
+    "split_examples",
+    "too_long",
+    "train",
+    "train_step",
+]

@@ -47,13 +47,17 @@ class GPTConfig:
                 raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd={self.n_embd}: must be a multiple of n_head={self.n_head}")
+        if self.n_inner is not None and self.n_inner < 1:
+            raise ValueError(f"n_inner={self.n_inner}: must be at least 1, or None for 4 * n_embd")
+        if self.layer_norm_epsilon <= 0:
+            raise ValueError(f"layer_norm_epsilon={self.layer_norm_epsilon}: must be above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout={self.dropout}: must be at least 0 and below 1")
 
     @property
     def d_inner(self) -> int:
         """Width inside the feed-forward part, resolved."""
-        return self.n_inner or 4 * self.n_embd
+        return 4 * self.n_embd if self.n_inner is None else self.n_inner
 
 
 SIZES = {
@@ -112,8 +116,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, look: Look | None) -> Tensor:
         """x (B, T, C) -> (B, T, C). `look` is given when there is a cache."""
         B, T, C = x.shape
-        q, k, v = self.c_attn(x).split(C, dim=2)
-        q, k, v = (t.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for t in (q, k, v))  # (B, H, T, D)
+        # (B, T, 3C) -> three of (B, H, T, D)
+        q, k, v = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
         if look is not None:
             k, v = look.cache.store(self.layer, look.positions, k, v, look.seen)
         y = F.scaled_dot_product_attention(

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -156,11 +157,12 @@ def imported_modules(path: Path) -> set[str]:
 @pytest.mark.parametrize("folder", ["ift_lib", "tests"])
 def test_every_import_is_declared(folder: str) -> None:
     """Bug: a package that happens to be installed beside another is imported, and is missing elsewhere."""
-    module_names = {"scikit-learn": "sklearn", "pyyaml": "yaml"}
     extras = [requirement for requirements in EXTRAS.values() for requirement in requirements]
-    declared = {module_names.get(r.name, r.name.replace("-", "_")) for r in CORE + extras}
-    local = {"ift_lib", "tests", "tools", "conftest"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
-    known = declared | local | sys.stdlib_module_names | {"tomllib"}  # tomllib: standard from Python 3.11 on
+    declared = {canonicalize_name(requirement.name) for requirement in CORE + extras}
+    providers = packages_distributions()  # module -> the distributions that hold it: sklearn -> scikit-learn
+    known = {module for module, names in providers.items() if declared & set(map(canonicalize_name, names))}
+    known |= sys.stdlib_module_names | {"ift_lib", "tools"} | {path.stem for path in (ROOT / "tests").rglob("*.py")}
+    known |= {"tomli", "tomllib"}  # one of the two, by the Python
     for path in sorted((ROOT / folder).rglob("*.py")):
         unknown = imported_modules(path) - known
         assert not unknown, f"{path.relative_to(ROOT)} imports {sorted(unknown)}, which no extra declares"
@@ -286,6 +288,13 @@ def test_an_interrupted_install_is_begun_again(checkout: Path) -> None:
     assert make(checkout, "run").returncode == 0
     assert calls(checkout) == ["venv", "pip", "-m ift_lib run"]
     assert not (checkout / ".venv/half-copied").exists()
+    # The same for the update of a whole one.
+    os.utime(checkout / "constraints.txt", (2**32, 2**32))
+    make(checkout, "run", PIP_FAILS="1")
+    os.utime(checkout / "constraints.txt", (0, 0))
+    calls(checkout)
+    make(checkout, "run")
+    assert calls(checkout) == ["venv", "pip", "-m ift_lib run"]
 
 
 @needs_make
