@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ift_lib.course.chat import chat
 from ift_lib.course.doctor import report
@@ -25,7 +26,6 @@ from ift_lib.model import SIZES
 from ift_lib.run import RunConfig, default_lr, resume, start
 from ift_lib.templates import TEMPLATES
 from ift_lib.training import TrainConfig
-
 
 TRAIN_OPTIONS = ("epochs", "batch_size", "micro_batch_size", "lr", "seed")
 RUN_OPTIONS = ("data", "model", "template", "device", "skip_problems", "max_new_tokens")
@@ -107,7 +107,7 @@ def _config(args: argparse.Namespace) -> RunConfig:
     """What was asked for; options not given keep the defaults of the library."""
     given = vars(args)
     model = given.get("model", RunConfig.model)
-    training = {"lr": default_lr(model), "mask_prompt": "no_mask_prompt" not in given}
+    training: dict[str, Any] = {"lr": default_lr(model), "mask_prompt": "no_mask_prompt" not in given}
     training |= {name: given[name] for name in TRAIN_OPTIONS if name in given}
     run = {name: given[name] for name in RUN_OPTIONS if name in given}
     return RunConfig(**run, train=TrainConfig(**training))

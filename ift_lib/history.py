@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -37,8 +38,8 @@ class History:
     validation: list[Point] = field(default_factory=list)
 
     def best(self) -> Point:
-        """The validation point with the lowest loss, the first of equals."""
-        return min(self.validation, key=lambda p: p.loss)
+        """The validation point with the lowest loss, the first of equals; a NaN is never the lowest."""
+        return min(self.validation, key=lambda p: math.inf if math.isnan(p.loss) else p.loss)
 
     def train_between(self) -> list[Point]:
         """The training loss since the previous evaluation, at each validation point but the first.
@@ -49,9 +50,9 @@ class History:
         means = []
         for before, at in zip(self.validation, self.validation[1:], strict=False):
             span = [p for p in self.train if before.step < p.step <= at.step]
-            graded = sum(p.graded for p in span)
-            loss = sum(p.loss * p.graded for p in span) / graded
-            means.append(Point(at.step, at.epoch, at.tokens, loss, graded))
+            if graded := sum(p.graded for p in span):
+                loss = sum(p.loss * p.graded for p in span) / graded
+                means.append(Point(at.step, at.epoch, at.tokens, loss, graded))
         return means
 
     def to_json(self) -> dict[str, list[dict[str, float]]]:

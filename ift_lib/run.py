@@ -47,8 +47,8 @@ from ift_lib.weights import export_pretrained, load_pretrained
 class RunConfig:
     """Everything that decides the outcome of a run."""
 
-    data: str = str(EMBEDDED)
-    """Path of the data file; the embedded set by default."""
+    data: str = "embedded"
+    """Path of the data file, or "embedded" for the course's own."""
     model: str = "pocket"
     """What `load_pretrained` takes: a name or a folder."""
     template: str = "alpaca"
@@ -72,6 +72,11 @@ class RunConfig:
         if self.max_new_tokens < 1:
             raise InputError(f"max_new_tokens={self.max_new_tokens}: must be at least 1")
 
+    @property
+    def data_path(self) -> Path:
+        """The data file."""
+        return EMBEDDED if self.data == "embedded" else Path(self.data)
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
         """The inverse of `dataclasses.asdict`; names it does not know are left aside."""
@@ -80,8 +85,8 @@ class RunConfig:
 
 
 def default_lr(model: str) -> float:
-    """5e-4 for the small pocket model, 5e-5 for OpenAI's sizes and everything else."""
-    return 5e-4 if model == "pocket" else 5e-5
+    """1e-3 for the small pocket model, 5e-5 for OpenAI's sizes and everything else."""
+    return TrainConfig.lr if model == "pocket" else 5e-5
 
 
 def choose_device(name: str) -> torch.device:
@@ -117,11 +122,11 @@ def prepare(config: RunConfig, max_length: int) -> Prepared:
 
     Raises InputError that lists every entry that cannot be used: faulty, or longer than the model's `max_length`.
     """
-    examined = examine(config.data)
+    examined = examine(config.data_path)
     encoded = {i: encode_example(e, TEMPLATES[config.template]) for i, e in examined.examples.items()}
     problems = examined.problems + _too_long(examined, encoded, max_length)
     if not config.skip_problems:
-        refuse(config.data, problems)
+        refuse(config.data_path, problems)
     left_out = {p.index for p in problems if p.fatal}
     examples = {i: e for i, e in examined.examples.items() if i not in left_out}
     index = list(examples)
@@ -169,7 +174,7 @@ def resume(folder: str | Path, say: Callable[[str], None] = print, **callbacks: 
         config = RunConfig.from_json(saved)
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise InputError(f"{folder}: holds no run to resume ({e}); name the folder that `ift run` printed") from e
-    if _sha256(config.data) != saved["data_sha256"]:
+    if _sha256(config.data_path) != saved["data_sha256"]:
         raise InputError(f"{config.data}: has changed since the run began; put the old file back or start a new run")
     return _go(config, folder, say, **callbacks)
 
@@ -181,7 +186,7 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
     template = TEMPLATES[config.template]
     model = load_pretrained(config.model, device=device)
     data = prepare(config, model.config.n_positions)
-    write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": _sha256(config.data)}))
+    write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": _sha256(config.data_path)}))
     write_text(folder / "problems.json", _json([str(p) for p in data.problems]))
     write_text(folder / "split.json", _json(asdict(data.split)))
     parts = ", ".join(f"{len(part):,} {name}" for name, part in asdict(data.split).items())
@@ -240,7 +245,7 @@ def score(index: int, example: Example, before: str, response: Response) -> dict
         "token_f1": token_f1(response.text, example.output),
         "rouge_l": rouge_l(response.text, example.output),
         "verified": verify(example, response.text),
-        "before_verified": verify(example, before),
+        "verified_before": verify(example, before),
     }
 
 
@@ -269,8 +274,8 @@ def peak_memory_gb() -> float | None:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
 
 
-def _sha256(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _json(data: Any) -> str:

@@ -40,13 +40,13 @@ from ift_lib.stopping import EarlyStopping
 class TrainConfig:
     """How to train. The defaults suit the pocket model; OpenAI's sizes want a rate of about 5e-5."""
 
-    epochs: int = 4
+    epochs: int = 3
     """Most passes over the training set; early stopping may end sooner."""
-    batch_size: int = 8
+    batch_size: int = 16
     """Examples in an optimizer step."""
     micro_batch_size: int | None = None
     """Examples in memory at a time; None means the whole batch. Same gradients, less memory."""
-    lr: float = 5e-4
+    lr: float = 1e-3
     """Highest learning rate, reached after the warm-up."""
     warmup: float = 0.05
     """Share of all steps over which the rate rises from 0; it then falls to a tenth along a cosine."""
@@ -58,7 +58,7 @@ class TrainConfig:
     """Grade the response only."""
     evals_per_epoch: int = 2
     """Evaluations on the validation split in each epoch; one more comes before the first step."""
-    patience: int = 4
+    patience: int = 3
     """Stop after so many evaluations without a lower validation loss."""
     seed: int = 123
     """Decides the order of the examples, and dropout."""

@@ -289,7 +289,7 @@ def test_an_interrupted_install_is_begun_again(checkout: Path) -> None:
     assert calls(checkout) == ["venv", "pip", "-m ift_lib run"]
     assert not (checkout / ".venv/half-copied").exists()
     # The same for the update of a whole one.
-    os.utime(checkout / "constraints.txt", (2**32, 2**32))
+    os.utime(checkout / "constraints.txt", (2**31 - 1, 2**31 - 1))
     make(checkout, "run", PIP_FAILS="1")
     os.utime(checkout / "constraints.txt", (0, 0))
     calls(checkout)

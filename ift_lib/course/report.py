@@ -46,6 +46,7 @@ def _page(run: Run) -> str:
     """The whole page."""
     frame, css, script = ((_HERE / f"report.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
     data = re.split(r"[/\\]", str(run.config.get("data", "instructions")))[-1]  # the name of the file alone
+    data = "the embedded data set" if data == "embedded" else data
     title = f"{run.config.get('model', 'a model')}, fine-tuned on {data}"
     return Template(frame).substitute(
         title=attribute(title, 200),
@@ -203,7 +204,7 @@ def _card(place: int, answer: Answer, category: int) -> str:
     ]
     texts = [("after", "After fine-tuning", answer.response), ("reference", "Reference", answer.output)]
     if answer.before is not None:
-        texts.insert(0, ("before", "Before fine-tuning", answer.before))
+        texts.insert(0, ("before", "Before fine-tuning (its first 40 tokens)", answer.before))
     pairs = (f'<div class="{kind}"><dt>{name}</dt><dd>{block(text)}</dd></div>' for kind, name, text in texts)
     question = block(answer.instruction) + (block(answer.input) if answer.input else "")
     return (
