@@ -145,7 +145,7 @@ def test_empty_sets_are_named(sets: tuple[list[Encoded], list[Encoded]]) -> None
     [
         {"epochs": 0},
         {"batch_size": 0},
-        {"micro_batch_size": 9},
+        {"micro_batch_size": 99},
         {"lr": 0},
         {"lr": float("nan")},
         {"warmup": 1.0},
