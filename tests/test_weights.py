@@ -20,7 +20,7 @@ from ift_lib import hub
 from ift_lib.errors import InputError
 from ift_lib.export import export_pretrained
 from ift_lib.model import GPT
-from ift_lib.weights import POCKET, load_pretrained
+from ift_lib.weights import load_pretrained
 
 Tensors = dict[str, Tensor]
 
@@ -138,7 +138,6 @@ def test_missing_size_fields_mean_gpt2s_own(folder: Path) -> None:
     assert "transformer.wpe.weight has shape (128, 16) instead of (1024, 16)" in message
 
 
-@pytest.mark.skipif(not (POCKET / "model.safetensors").exists(), reason="the pocket model is not built yet")
 def test_pocket_model_opens() -> None:
     """Bug: an embedded model that does not have the shape that the course promises."""
     model = load_pretrained("pocket")

@@ -50,7 +50,7 @@ def _machine() -> list[tuple[str, str]]:
         ("system", platform.platform()),
         ("accelerator", device),
         ("cores, threads", f"{os.cpu_count()}, {torch.get_num_threads()} used by torch"),
-        ("bf16 on the cpu", torch.backends.cpu.get_cpu_capability()),
+        ("cpu instructions", torch.backends.cpu.get_cpu_capability()),
         ("disk", f"{disk.free / 1e9:.0f} GB free of {disk.total / 1e9:.0f}"),
         (
             "this folder",
