@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args.do(args)
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
+        print("\nstopped; a run goes on with: ift run --resume RUN", file=sys.stderr)
         return 130
     except (InputError, OSError) as e:
         if os.environ.get("IFT_TRACEBACK"):

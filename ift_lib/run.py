@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -171,11 +172,13 @@ def resume(folder: str | Path, say: Callable[[str], None] = print, **callbacks: 
         raise InputError(f"{folder}: this run is finished; open {folder / 'report.html'}")
     try:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = RunConfig.from_json(saved)
+        config, data_sha256 = RunConfig.from_json(saved), saved["data_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise InputError(f"{folder}: holds no run to resume ({e}); name the folder that `ift run` printed") from e
-    if _sha256(config.data_path) != saved["data_sha256"]:
+    if _sha256(config.data_path) != data_sha256:
         raise InputError(f"{config.data}: has changed since the run began; put the old file back or start a new run")
+    for half in folder.glob(".*.tmp"):  # what a kill in the middle of writing left
+        shutil.rmtree(half) if half.is_dir() else half.unlink()
     return _go(config, folder, say, **callbacks)
 
 

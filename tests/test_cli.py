@@ -114,7 +114,9 @@ sys.exit(cli.main(sys.argv[2:]))
         process = subprocess.run([sys.executable, "-c", script, str(at), *arguments], capture_output=True, text=True)
         assert process.returncode == -signal.SIGKILL, process.stderr
         assert not (place / "cut/report.html").exists()
+    (place / "cut/.checkpoint.safetensors.1.tmp").write_text("half")
     assert cli.main(["run", "--resume", "cut"]) == 0
+    assert {p.name for p in (place / "cut").iterdir()} == FILES
     assert all(torch.equal(a, b) for a, b in zip(weights(place / "whole"), weights(place / "cut"), strict=True))
     assert (place / "whole/responses.jsonl").read_text() == (place / "cut/responses.jsonl").read_text()
     capsys.readouterr()
