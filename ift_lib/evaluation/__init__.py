@@ -10,8 +10,10 @@ from ift_lib.evaluation.metrics import (
     token_f1,
     wilson_interval,
 )
+from ift_lib.evaluation.verify import VERIFIABLE, verify
 
 __all__ = [
+    "VERIFIABLE",
     "Interval",
     "bootstrap_interval",
     "exact_match",
@@ -19,5 +21,6 @@ __all__ = [
     "normalize_triviaqa",
     "rouge_l",
     "token_f1",
+    "verify",
     "wilson_interval",
 ]
