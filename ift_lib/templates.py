@@ -108,7 +108,7 @@ ALPACA_STANFORD = Template(
     "",
     _chat_template(_ALPACA_HEAD + "\n\n### Instruction:\n", _ALPACA_END),
 )
-"""Alpaca as published (Taori et al. 2023): another preamble when there is an input, and a newline kept at the end."""
+"""Alpaca as published (Taori et al. 2023), with another preamble when there is an input; the last newline is ours."""
 
 PHI3 = Template(
     "phi3",
