@@ -45,7 +45,7 @@ def detect_overfitting(history: History, min_rise: float = 0.01) -> Overfitting 
         return None
     # At the turn itself no training loss may be known (it can be step 0): then the first one after it stands in.
     rise, train_fall = last.loss - turn.loss, train[0].loss - train[-1].loss
-    if not rise > min_rise or (train_fall <= 0 and len(train) > 1):  # `not >`: a NaN is no rise
+    if not rise > min_rise or train_fall <= 0:  # `not >`: a NaN is no rise
         return None
     return Overfitting(turn, rise, train_fall)
 

@@ -196,6 +196,7 @@ def test_overfitting_is_found_where_it_turned() -> None:
         ([3, 2, 1], [4, 3, 2, 1]),  # still learning
         ([3, 2, 2.5, 3], [4, 3, 2, 2.5, 3]),  # both rise: diverging
         ([3, 2, 1], [4, 3, 2, 2.005]),  # noise
+        ([3], [2, 3]),  # one training loss shows no fall
         ([], [4]),
         ([], []),
     ],
