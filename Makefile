@@ -1,8 +1,10 @@
 # `make run` and `make test` are the two commands of this project; `make help` lists the rest. Each makes the
 # environment when it has to, and starts at once, without the network, when it does not.
 #
-# There is one environment, .venv, for everything. Most of it is torch, so a lighter one for `make run` would save
-# little, and `make test` or `make lab` would then install, and need the network, once more.
+# There is one environment, .venv, for everything a learner does. Most of it is torch, so a lighter one for `make run`
+# would save little, and `make test` or `make lab` would then install, and need the network, once more. What few need
+# (nbgrader, other people's evaluation tools) is there only when EXTRAS names it, as .ci/run does; without it, the
+# tests that need it skip themselves.
 #
 # Written for GNU make 3.81, which macOS ships: no .ONESHELL, no $(file ...).
 
@@ -10,7 +12,7 @@ PYTHON ?=
 VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
-EXTRAS := course,test,dev
+EXTRAS ?= course,test,dev
 ARGS   ?=
 
 # The Pythons we look at when PYTHON is not given; the first that is suitable is taken.

@@ -1,9 +1,9 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all; and files that grow, where every line is."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,3 +34,19 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+# --- line by line ---
+
+
+def whole_lines(path: str | Path) -> list[str]:
+    """The lines of a file that `append_lines` wrote; half a line at its end, left by a kill, is left out."""
+    return Path(path).read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
+
+
+def append_lines(path: str | Path, lines: Iterable[str]) -> None:
+    """Add lines, each without its end; they are on the disk when this returns. What the file ends in must be whole."""
+    with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        os.fsync(file.fileno())

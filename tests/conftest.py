@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from learner import Say
 from tiny import make_tiny
 
 from ift_lib.data import Example
@@ -40,3 +43,14 @@ def real_data() -> Path:
     if not REAL_DATA.exists():
         pytest.skip("the book's 1,100 entries are not beside this checkout")
     return REAL_DATA
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """What a check prints about an answer; it must return None, or a notebook would show it."""
+
+    def said(check: Callable[..., None], answer: Any) -> str:
+        assert check(answer) is None
+        return capsys.readouterr().out.strip()
+
+    return said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,21 @@ EVIL = [
     "$title ${css} %s {0}",
     "' \" & &lt; &#0;",
 ]
+
+
+class Tags(HTMLParser):
+    """The tags and the event handlers that a browser would see in `html`."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: Counter[str] = Counter()
+        self.handlers: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
 
 
 def make_answer(**changes: Any) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+from learner import Say
 
 from ift_lib.course.checks import answers as checks
 from ift_lib.course.widgets.score_explorer import (
@@ -26,30 +27,9 @@ from ift_lib.evaluation.benchmarks.ifeval_checks import variants
 from ift_lib.evaluation.benchmarks.squad_metrics import squad1_question, squad1_scores
 from ift_lib.evaluation.metrics import exact_match, normalize_squad, token_f1
 
-Say = Callable[[Callable[..., None], Any], str]
 Golds = Mapping[str, Sequence[str]]
 Said = Mapping[str, str]
 Rule = Callable[[str], bool]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """What a check prints about an answer."""
-
-    def said(check: Callable[..., None], answer: Any) -> str:
-        check(answer)
-        return capsys.readouterr().out.strip()
-
-    return said
-
-
-def test_stubs_are_to_do(say: Say) -> None:
-    """Bug: a learner who has not begun is told that something is wrong."""
-
-    def stub(*arguments: Any) -> Any: ...
-
-    for number in range(1, 4):
-        assert say(getattr(checks, f"exercise_{number}"), stub).startswith(f"Exercise {number}: still to do")
 
 
 # --- exercise 1 ---

@@ -6,12 +6,11 @@ import importlib.util
 import re
 import sys
 from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from run_folders import EVIL
+from run_folders import EVIL, Tags
 
 from ift_lib.course.arena import ARENA, arena_answers, arena_items, simulated_votes, with_style
 from ift_lib.course.judging import chapter_items
@@ -131,19 +130,6 @@ def test_more_models_meet_in_all_pairs(tmp_path: Path) -> None:
         arena([Item("1", "Say it.", "", "It.", "It.")], path=tmp_path / "v.sqlite")
 
 
-class Tags(HTMLParser):
-    """The tags that a browser would see."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.handlers: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.handlers += [name for name, _ in attrs if name.startswith("on")]
-
-
 @pytest.mark.parametrize("text", EVIL)
 def test_any_text_is_shown_harmlessly(tmp_path: Path, text: str) -> None:
     """Prevents a response, or a model's name, from running in the voter's browser, turning it around, or filling it."""
@@ -153,8 +139,7 @@ def test_any_text_is_shown_harmlessly(tmp_path: Path, text: str) -> None:
     desk.press("l")
     cards += [desk.card.value, desk.status.value, desk.table.value]
     for html in cards:
-        page = Tags()
-        page.feed(html)
+        page = Tags(html)
         allowed = "style div small p details summary span bdi br table caption thead tbody tr th td".split()
         assert set(page.tags) <= set(allowed)
         assert page.handlers == []

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from learner import Say
 
 from ift_lib.batching import collate
 from ift_lib.course.checks import batching as checks
@@ -17,20 +17,6 @@ from ift_lib.data import Example
 from ift_lib.encoding import EOT, IGNORE, Encoded, encode_example
 from ift_lib.errors import InputError
 from ift_lib.templates import ALPACA, PHI3, TEMPLATES
-
-Say = Callable[[Callable[..., None], Any], str]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """What a check prints about an answer."""
-
-    def said(check: Callable[..., None], answer: Any) -> str:
-        check(answer)
-        return capsys.readouterr().out.strip()
-
-    return said
-
 
 # --- exercise 1 ---
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from learner import Say
 
 from ift_lib.course.checks import formatting as checks
 from ift_lib.course.widgets.template_explorer import (
@@ -21,20 +21,8 @@ from ift_lib.data import Example
 from ift_lib.encoding import EOT, encode_example, get_tokenizer
 from ift_lib.templates import CHATML, PHI3, PHI3_END, TEMPLATES, Template
 
-Say = Callable[[Callable[..., None], Any], str]
 tokenizer = get_tokenizer()
 encode = tokenizer.encode_ordinary
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """What a check prints about an answer."""
-
-    def said(check: Callable[..., None], answer: Any) -> str:
-        check(answer)
-        return capsys.readouterr().out.strip()
-
-    return said
 
 
 # --- exercise 1 ---

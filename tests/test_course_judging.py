@@ -7,12 +7,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from run_folders import EVIL
+from learner import Say
+from run_folders import EVIL, Tags
 
 from ift_lib.course.checks import judging as checks
 from ift_lib.course.judging import (
@@ -46,29 +46,6 @@ from ift_lib.evaluation import (
     verify,
 )
 from ift_lib.evaluation.judge import parse_score
-
-Say = Callable[[Callable[..., None], Any], str]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """What a check prints about an answer."""
-
-    def said(check: Callable[..., None], answer: Any) -> str:
-        check(answer)
-        return capsys.readouterr().out.strip()
-
-    return said
-
-
-def test_stubs_are_to_do(say: Say) -> None:
-    """Prevents a learner who has not begun from being told that something is wrong."""
-
-    def stub(*arguments: Any) -> Any: ...
-
-    for number in range(1, 5):
-        assert say(getattr(checks, f"exercise_{number}"), stub).startswith(f"Exercise {number}: still to do")
-
 
 # --- exercise 1 ---
 
@@ -354,25 +331,11 @@ def test_the_card_gives_no_hint(desk: ReviewDesk) -> None:
         review_desk([])
 
 
-class Tags(HTMLParser):
-    """The tags that a browser would see."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: Counter[str] = Counter()
-        self.handlers: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.handlers += [name for name, _ in attrs if name.startswith("on")]
-
-
 @pytest.mark.parametrize("text", EVIL)
 def test_any_text_is_shown_harmlessly(tmp_path: Path, text: str) -> None:
     """Prevents a response from running in the grader's browser, turning the page around, or filling it."""
     item = Item("1", text, text, text, text)
-    page = Tags()
-    page.feed(html := review_card(item)._repr_html_())
+    page = Tags(html := review_card(item)._repr_html_())
     assert set(page.tags) <= {"style", "div", "small", "p", "details", "summary", "span"}
     assert page.handlers == []
     assert len(html) < 45_000

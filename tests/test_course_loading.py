@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from learner import Say
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -20,20 +21,6 @@ from ift_lib.course.widgets.architecture_map import architecture, architecture_m
 from ift_lib.export import TRANSPOSED
 from ift_lib.model import GPT, SIZES, GPTConfig, mode
 from ift_lib.weights import POCKET, load_pretrained
-
-Say = Callable[[Callable[..., None], Any], str]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """What a check prints about an answer."""
-
-    def said(check: Callable[..., None], answer: Any) -> str:
-        check(answer)
-        return capsys.readouterr().out.strip()
-
-    return said
-
 
 # --- exercise 1 ---
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from learner import Say
 
 from ift_lib.course.checks import splitting as checks
 from ift_lib.course.widgets.split_explorer import (
@@ -21,20 +22,8 @@ from ift_lib.course.widgets.split_explorer import (
 )
 from ift_lib.data import EMBEDDED, Example, Split, find_duplicates, load_examples, split_examples
 
-Say = Callable[[Callable[..., None], Any], str]
 Examples = list[Example]
 Groups = list[list[int]]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """What a check prints about an answer."""
-
-    def said(check: Callable[..., None], answer: Any) -> str:
-        check(answer)
-        return capsys.readouterr().out.strip()
-
-    return said
 
 
 def normalise(e: Example) -> str:

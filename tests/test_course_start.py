@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from learner import Say
 
 from ift_lib.course.checks import start as checks
 from ift_lib.course.widgets.ask_both import Answers, ask_both
 from ift_lib.data import Example
 from ift_lib.model import GPT
 from ift_lib.templates import ALPACA, PHI3
-
-Say = Callable[[Callable[..., None], Any], str]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """What a check prints about an answer."""
-
-    def said(check: Callable[..., None], answer: Any) -> str:
-        check(answer)
-        return capsys.readouterr().out.strip()
-
-    return said
-
 
 # --- exercise 1 ---
 

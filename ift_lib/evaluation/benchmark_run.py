@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -23,7 +22,7 @@ from typing import Any
 
 from ift_lib.errors import InputError
 from ift_lib.evaluation.tasks import Answer, Benchmark, Choose, Complete, LanguageModel, LogLikelihood, Question, Result
-from ift_lib.files import write_text
+from ift_lib.files import append_lines, whole_lines, write_text
 
 PROTOCOL = 1
 """Raised whenever the same question may get another answer: a new rule of encoding, truncation or sampling."""
@@ -141,7 +140,7 @@ class _Log:
 
     def __init__(self, path: Path, settings: dict[str, Any]) -> None:
         self.path = path
-        lines = _whole_lines(path) if path.exists() else []
+        lines = whole_lines(path) if path.exists() else []
         if lines:
             _refuse_others(path, lines[0], settings)
         self.answers = dict(_read(path, number, line) for number, line in enumerate(lines[1:], 2))
@@ -151,18 +150,8 @@ class _Log:
     def append(self, new: dict[Key, Answer]) -> None:
         """Write a line for each answer, and see them on the disk."""
         # ASCII, as json writes: a model's text may hold half a surrogate pair, which UTF-8 cannot.
-        lines = [json.dumps({"asked": asked, **asdict(a)}) + "\n" for (_, asked), a in new.items()]
-        with self.path.open("a", encoding="ascii", newline="\n") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.path, [json.dumps({"asked": asked, **asdict(a)}) for (_, asked), a in new.items()])
         self.answers |= new
-
-
-def _whole_lines(path: Path) -> list[str]:
-    """The lines of a file; half a line at its end is left out."""
-    text = path.read_text(encoding="utf-8", errors="replace")
-    return text.split("\n")[:-1]
 
 
 def _read(path: Path, number: int, line: str) -> tuple[Key, Answer]:

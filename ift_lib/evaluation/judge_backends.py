@@ -23,6 +23,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         """None: the redirect is an error. Following would take the key along to another host."""
 
 
-class _HTTPJudge:
+class _HTTPJudge(ABC):
     """What the two servers share: one POST with JSON, and trying again."""
 
     def __init__(
@@ -108,8 +109,9 @@ class _HTTPJudge:
         with self._lock:
             return float(min(30.0, 0.5 * 2**attempt) * (0.5 + 0.5 * self._random.random()))
 
+    @abstractmethod
     def _ask(self, prompt: str) -> str:
-        raise NotImplementedError
+        """Ask once. Raises _Again for what may pass, JudgeError for what will not."""
 
     def _count(self, prompt_tokens: Any, reply_tokens: Any) -> None:
         with self._lock:

@@ -12,7 +12,6 @@ A kill loses at most the items in hand. Not covered: two runs that write to one 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, replace
@@ -22,7 +21,7 @@ from typing import Any
 from ift_lib.errors import InputError
 from ift_lib.evaluation.items import Item
 from ift_lib.evaluation.judge import SCORE, Ask, Judge, Verdict, ask_one, sha256
-from ift_lib.files import write_text
+from ift_lib.files import append_lines, whole_lines, write_text
 
 GIVE_UP = 5
 """So many items in a row that failed, and the judge is taken for gone."""
@@ -105,36 +104,31 @@ class _Log:
         self.verdicts = {line["id"]: verdict_of(line) for line in self.lines if line["ask"] == ask}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():  # half a line at the end, left by a kill, goes before the next is appended
-            write_text(path, "".join(_json(line) for line in self.lines))
+            write_text(path, _text(self.lines))
 
     def append(self, verdict: Verdict) -> None:
         """Write one line, and see it on the disk."""
-        with self.path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(_json(self._line(verdict)))
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self.path, [json.dumps(self._line(verdict))])
 
     def rewrite(self, verdicts: Sequence[Verdict]) -> None:
         """The whole file anew: one line for each question and item; those that were not asked about now stay."""
         now = {(self.ask, v.id) for v in verdicts}
         others = {key: line for line in self.lines if (key := (line["ask"], line["id"])) not in now}
-        write_text(self.path, "".join(_json(line) for line in [*others.values(), *map(self._line, verdicts)]))
+        write_text(self.path, _text([*others.values(), *map(self._line, verdicts)]))
 
     def _line(self, verdict: Verdict) -> dict[str, Any]:
         return {"judge": self.judge, "ask": self.ask, **asdict(verdict)}
 
 
-def _json(line: dict[str, Any]) -> str:
-    # ASCII: a reply may hold half a surrogate pair, which UTF-8 cannot write.
-    return json.dumps(line) + "\n"
+def _text(lines: Iterable[dict[str, Any]]) -> str:
+    # ASCII, as json writes: a reply may hold half a surrogate pair, which UTF-8 cannot.
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def read_log(path: str | Path) -> list[dict[str, Any]]:
     """The lines of a file of verdicts. Half a line at its end is left out; any other broken one is an InputError."""
-    text = Path(path).read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
     lines = []
-    for number, line in enumerate(whole.split("\n"), 1):
+    for number, line in enumerate(whole_lines(path), 1):
         if not line.strip():
             continue
         try:
