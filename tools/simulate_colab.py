@@ -73,8 +73,11 @@ def outside(folder: Path) -> dict[str, str]:
     colab = folder / "google/colab"
     colab.mkdir(parents=True)
     (colab / "__init__.py").touch()
-    subprocess.run(["git", "clone", "--quiet", "--bare", "--depth=1", ROOT.as_uri(), folder / "clone"], check=True)
-    git = {"COUNT": "1", "KEY_0": f"url.{(folder / 'clone').as_uri()}.insteadOf", "VALUE_0": repository()}
+    clone = folder / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--bare", ROOT.as_uri(), clone], check=True)
+    # As GitHub does: pip asks for a clone without the files, and without this git fetches them without end.
+    subprocess.run(["git", "-C", clone, "config", "uploadpack.allowFilter", "true"], check=True)
+    git = {"COUNT": "1", "KEY_0": f"url.{clone.as_uri()}.insteadOf", "VALUE_0": repository()}
     return {**os.environ, "PYTHONPATH": str(folder), **{f"GIT_CONFIG_{name}": value for name, value in git.items()}}
 
 
