@@ -62,7 +62,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "(a widget: run the cell to use it)"
 
 SETUP = """\
-# Setup. On Google Colab this installs the course and leaves torch and numpy as they are; elsewhere it only looks.
+# Setup. On Google Colab this installs the course and leaves torch, numpy and the widgets as they are; elsewhere it only looks.
 import importlib.metadata
 import importlib.util
 import subprocess
@@ -76,7 +76,8 @@ if importlib.util.find_spec("ift_lib") is None:
             "Open the notebook with `make lab` in the folder of the course, or run there: pip install -e ."
         )
     kept = Path("kept_versions.txt")
-    kept.write_text("".join(f"{name}=={importlib.metadata.version(name)}\\n" for name in ("torch", "numpy")))
+    stays = ("torch", "numpy", "ipywidgets")
+    kept.write_text("".join(f"{name}=={importlib.metadata.version(name)}\\n" for name in stays))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(kept)]
     subprocess.run([*pip, "git+ADDRESS"], check=True)
     importlib.invalidate_caches()"""
