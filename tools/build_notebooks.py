@@ -53,7 +53,9 @@ CELL_TIMEOUT = 300
 IGNORED = {"approximate", "machine", "widget"}
 """Tags of cells whose output nbval must not compare."""
 IGNORE = "nbval-ignore-output"
-TAGS = IGNORED | {"exercise", "solution", "hide-input", "hide-output", "hide-cell", "remove-cell"}
+SLIDE = {"slide", "slide-output", "slide-more"}
+"""Tags of cells that tools/build_slides.py puts on slides."""
+TAGS = IGNORED | SLIDE | {"exercise", "solution", "hide-input", "hide-output", "hide-cell", "remove-cell"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
