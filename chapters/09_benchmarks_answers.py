@@ -788,15 +788,9 @@ assert "Italy" not in loose_ends[1]
 assert leaked["exact match"] > values["triviaqa"]["exact match"] + 70
 print("from nearly 0 to nearly 100, in seconds")
 
-<<<<<<< HEAD
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Read the last three lines: it has learned answers by heart, and where Rome is it still does not know. This is *[contamination](../book/glossary.md#contamination)*. No score and no interval shows it, since the interval asks "what if other questions of this kind had been asked?" and assumes that these were not special. They were. With large models nobody knows for sure
 # what they have read; benchmarks that everyone knows are the first to [leak](../book/glossary.md#leak).
-=======
-# %% [markdown] tags=["slide"]
-# Read the last three lines: it has learned answers by heart, and where Rome is it still does not know. This is *contamination*. No score and no interval shows it, since the interval asks "what if other questions of this kind had been asked?" and assumes that these were not special. They were. With large models nobody knows for sure
-# what they have read; benchmarks that everyone knows are the first to leak.
->>>>>>> teach
 #
 # ## 7 What moves such a number
 #
