@@ -62,7 +62,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "(a widget: run the cell to use it)"
 
 SETUP = """\
-# Setup. On Google Colab this installs the course beside the torch and the widgets that are there; elsewhere it only looks.
+# Setup. On Google Colab this installs the course beside the torch that is there; elsewhere it only looks.
 import importlib.metadata
 import importlib.util
 import subprocess

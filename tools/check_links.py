@@ -3,8 +3,8 @@
 python tools/check_links.py              every link in the text files that git knows
 python tools/check_links.py README.md    those of one file
 
-A server that answers "not found" (404, 410), or a name that no server has, is dead; 1 if there is one. What a server refuses to
-programs (403, 429), or fails to answer now, is told and is no failure.
+Dead is what a server says is not found (404, 410), and a name that no server has. What a server refuses to programs
+(403, 429), or fails to answer now, is told and is no failure.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MADE_UP = re.compile(
 
 
 def links(text: str) -> set[str]:
-    """The outside links of a text, without their anchors; a closing bracket belongs to one only if it was opened in it."""
+    """The outside links of a text, without anchors; a closing bracket belongs to one that has the opening."""
     found = set()
     for match in LINK.finditer(text):
         link = match[0]
