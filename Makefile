@@ -21,7 +21,7 @@ PYTHONS := $(or $(PYTHON),python3 python3.10 python3.11 python3.12 python3.13 py
 # An environment whose Python has gone (an upgrade, a moved folder) is not ready.
 $(shell test -x $(PY) || rm -f $(READY))
 
-.PHONY: help run test lab notebooks lint lock clean
+.PHONY: help run test lab notebooks release lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -41,6 +41,9 @@ lab: $(READY)  ## open the chapters in JupyterLab
 
 notebooks: $(READY)  ## build and run the chapters from their text sources
 	@$(PY) tools/build_notebooks.py $(ARGS)
+
+release: $(READY)  ## one zip in dist/; with all packages, for a place without a network: ARGS=--wheels
+	@$(PY) tools/make_release.py $(ARGS)
 
 lint: $(READY)  ## formatter, linter and types
 	@$(PY) -m ruff format --check .

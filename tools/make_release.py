@@ -1,10 +1,10 @@
 """The course in one zip, for a place without a network.
 
 python tools/make_release.py             dist/NAME-VERSION.zip: sources, notebooks, and the book if it is built
-python tools/make_release.py --wheels    dist/NAME-VERSION-SYSTEM-PYTHON.zip: also all packages, for this system and Python
+python tools/make_release.py --wheels    dist/NAME-VERSION-SYSTEM-PYTHON.zip: also all packages, for this system
 
-The same as `make release`, `make release ARGS=--wheels`. The packages have the versions of constraints.txt; most of them
-is torch, on Linux with CUDA several gigabytes, without it (PIP_EXTRA_INDEX_URL, see the Dockerfile) some hundred
+The same as `make release`, `make release ARGS=--wheels`. The packages have the versions of constraints.txt; most of it
+is torch, on Linux with CUDA several gigabytes, without it (PIP_EXTRA_INDEX_URL, see docker/Dockerfile) some hundred
 megabytes. The same files give the same zip, byte for byte.
 """
 
