@@ -64,7 +64,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "(a widget: run the cell to use it)"
 
 SETUP = """\
-# Setup. On Google Colab this installs the course and leaves torch, numpy and the widgets as they are; elsewhere it only looks.
+# Setup. On Google Colab this installs the course beside the torch that is there; elsewhere it only looks.
 import importlib.metadata
 import importlib.util
 import subprocess

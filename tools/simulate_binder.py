@@ -5,11 +5,11 @@ sudo .venv/bin/python tools/simulate_binder.py [NAME ...] [--gigabytes 2]
 A chapter gets a control group of its own with a hard limit of memory: the kernel of Linux kills what goes beyond, as on
 Binder. Into it go a JupyterLab that serves the chapters (Binder counts it), this tool's runner, and the kernel of the
 notebook, all in a network namespace that holds nothing but the loopback. The cells run one after the other, from the
-stored notebook. "most" is the largest amount of memory in use that cannot be given back (not the files that are cached), looked at ten times a
-second; JupyterLab alone is shown too.
+stored notebook. "most" is the largest amount of memory in use that cannot be given back (cached files can), looked at
+ten times a second; the part that was in use before the first cell is shown too.
 
-Needs Linux, root, and the commands `unshare` (util-linux) and `ip` (iproute2). What it is not: Binder's machines, which are slower,
-and its conda-forge build of torch.
+Needs Linux, root, and the commands `unshare` (util-linux) and `ip` (iproute2). What it is not: Binder's machines, which
+are slower, and its conda-forge build of torch.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@ python tools/simulate_colab.py                       the first cells of every ch
 python tools/simulate_colab.py 03_batching --all     every cell of one
 python tools/simulate_colab.py --folder /tmp/colab   keep the environment there, and use it the next time
 
-It makes an environment with a torch that is not the lock's, and the ipywidgets that Colab has (7.7.1); our package is not in it.
-Each chapter then runs there as it is stored, alone in an empty folder, in a kernel that has imported `google.colab`. Its first
-cell installs the package from the address of the repository, which git is told to find in the last commit of this one.
-Afterwards the versions of torch, numpy and ipywidgets must be what they were.
+It makes an environment with a torch that is not the lock's, and the ipywidgets that Colab has (7.7.1); our package is
+not in it. Each chapter then runs there, as its source gives it, alone in an empty folder, in a kernel that has imported
+`google.colab`. Its first cell installs the package from the address of the repository, which git is told to find in the
+last commit of this one. Afterwards the versions of torch, numpy and ipywidgets must be what they were.
 
 What it is not: Colab's own image with its hundreds of packages, its kernel, its page that shows the widgets.
 It needs a package index, and some 6 GB on Linux for a torch with CUDA.
@@ -26,8 +26,7 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-import nbformat
-from build_notebooks import CELL_TIMEOUT, ROOT, RunError, _failure, repository, sources, target
+from build_notebooks import CELL_TIMEOUT, ROOT, RunError, _failure, assemble, repository, sources
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -81,9 +80,9 @@ def outside(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder), **{f"GIT_CONFIG_{name}": value for name, value in git.items()}}
 
 
-def run(path: Path, python: Path, variables: dict[str, str], cells: int) -> tuple[int, float, float]:
+def run(source: Path, python: Path, variables: dict[str, str], cells: int) -> tuple[int, float, float]:
     """Run the first cells of a notebook; how many they were, and the seconds of the setup and of the rest."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = assemble(source, repository(), solutions=False)
     manager = _Kernel()
     manager.python = str(python)
     kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=manager)
@@ -117,16 +116,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         variables = outside(Path(temporary, "outside"))
         before = versions(python)
         print(f"before: {before}", flush=True)
-        for path in [target(s, solutions=False) for s in sources() if not args.names or s.stem in args.names]:
+        for source in [source for source in sources() if not args.names or source.stem in args.names]:
             subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "ift-lib"], check=True)
             try:
-                cells, setup, rest = run(path, python, variables, 10_000 if args.all else FIRST)
-                print(f"{path.stem:<25}{cells:>3} cells: setup {setup:.0f} s, rest {rest:.0f} s", flush=True)
+                cells, setup, rest = run(source, python, variables, 10_000 if args.all else FIRST)
+                print(f"{source.stem:<25}{cells:>3} cells: setup {setup:.0f} s, rest {rest:.0f} s", flush=True)
             except RunError as error:
-                print(f"{path.stem}: {error}", flush=True)
+                print(f"{source.stem}: {error}", flush=True)
                 failed = True
             if (after := versions(python)) != before:
-                print(f"{path.stem} changed the versions: {after}", flush=True)
+                print(f"{source.stem} changed the versions: {after}", flush=True)
                 failed = True
     return int(failed)
 

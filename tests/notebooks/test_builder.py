@@ -163,7 +163,7 @@ def test_setup_does_nothing_where_the_package_is(monkeypatch: pytest.MonkeyPatch
 
 
 def test_setup_on_colab_keeps_what_colab_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Bug: pip replaces Colab's torch (gigabytes, and no GPU after it), the numpy that is already imported, or its widgets."""
+    """Bug: pip replaces Colab's torch (gigabytes, then no GPU), its widgets, or the numpy that is already imported."""
     (command,) = run_setup(monkeypatch, tmp_path, colab=True, installed=False)
     assert command[1:4] == ["-m", "pip", "install"] and command[-1] == f"git+{ADDRESS}"
     kept = Path(command[command.index("--constraint") + 1]).read_text(encoding="utf-8")
