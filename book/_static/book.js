@@ -1,0 +1,1 @@
+// What our pages need beyond the theme.
