@@ -1,7 +1,7 @@
 """The languages of the course, and the fixed words that a notebook has in each.
 
-English is the original, in `chapters/` and `book/`. Another language has its texts in a folder of its own in both, such as
-`chapters/pt-br/` and `book/pt-br/`; tools/translations.py compares them with the original.
+English is the original, in `chapters/` and `book/`. Another language has its texts in a folder of its own in both, such
+as `chapters/pt-br/` and `book/pt-br/`; tools/translations.py compares them with the original.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ ENGLISH = Language(
     open_in_colab="Open in Colab",
     launch_on_binder="Launch on Binder",
     with_solutions="With the solutions. The notebook to work in is",
-    setup="Setup. On Google Colab this installs the course and leaves torch and numpy as they are; elsewhere it only looks.",
+    setup=(
+        "Setup. On Google Colab this installs the course and leaves torch and numpy as they are; "
+        "elsewhere it only looks."
+    ),
 )
 PORTUGUESE = Language(
     code="pt-BR",
@@ -68,6 +71,6 @@ TRANSLATIONS = tuple(language for language in LANGUAGES if language.folder)
 
 
 def language_of(source: Path) -> Language:
-    """The language of a file of `chapters/` or `book/`: that of the folder it lies in, or of the one above `solutions/`."""
+    """The language of a file of `chapters/` or `book/`: that of its folder, or of the one above `solutions/`."""
     parents = {parent.name for parent in list(source.parents)[:2]}
     return next((language for language in TRANSLATIONS if language.folder in parents), ENGLISH)

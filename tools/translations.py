@@ -3,20 +3,21 @@
 python tools/translations.py                        name all that is missing or has changed
 python tools/translations.py --accept 02_splitting  the translation has been brought in line: note it
 
-A text is a chapter (its parts are cells), a quiz (questions), or a page of the book (sections). Its parts must be the same
-in the same order, and each part must have the original's headings, lists, links, code in backticks and numbers. That a
-*sentence* of the original has changed no program can see in the translation, so `translated.json`, beside the chapters,
-holds a short hash of each English part as it was when somebody accepted its translation.
+A text is a chapter (its parts are cells), a quiz (questions), or a page of the book (sections). Its parts must be the
+same in the same order, and each part must have the original's headings, lists, links, code in backticks and numbers.
+That a *sentence* of the original has changed no program can see in the translation, so `translated.json`, beside the
+chapters, holds a short hash of each English part as it was when somebody accepted its translation. A glossary has the
+order of its own alphabet and only the terms it needs: `<!-- english: batch -->` says which entry is meant.
 
 Of a code cell the program must be the same: its syntax tree, so comments may differ, and but for these texts:
 
-* an argument of `print`: a string, the words of an f-string (the values in it must all be there, in any order), both sides
-  of `a if b else c` and of `+`. Not what stands deeper, in a call or an index: that is data;
+* an argument of `print`: a string, the words of an f-string (the values in it must all be there, in any order), both
+  sides of `a if b else c` and of `+`. Not what stands deeper, in a call or an index: that is data;
 * the words of a plot: arguments of `set_xlabel`, `set_ylabel`, `set_title`, `text`, and `label=`;
 * the docstring of a function;
 * `quiz("NAME")`, which becomes `quiz("pt-br/NAME")`;
-* strings that `strings.json` lists for the chapter, such as the text of a variable that is printed later. Each must then be
-  translated everywhere in the chapter. Of an f-string it lists the piece between two values.
+* strings that `strings.json` lists for the chapter, such as the text of a variable that is printed later. Each must
+  then be translated everywhere in the chapter. Of an f-string it lists the piece between two values.
 
 Signs without a letter (`"-"`) are no words: they stay. What follows a colon in an f-string (`:<14`) is code.
 """
@@ -32,17 +33,18 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 from build_notebooks import CHAPTERS, ROOT, read_source, tags
 from languages import TRANSLATIONS, Language
+from myst_parser.mdit_to_docutils.base import default_slugify
 
 QUIZZES = Path("ift_lib/course/quizzes")
-PAGES = ["book/index.md"]
-"""The pages of the book that are translated whole."""
+PAGES = ["book/index.md", "book/glossary.md"]
+TERM = re.compile(r"<!-- english: (\S+) -->")
 PLOT_WORDS = {"set_xlabel", "set_ylabel", "set_title", "text"}
 
 
@@ -103,7 +105,7 @@ def read(path: Path) -> list[Part]:
     """The parts of a chapter's source, a quiz or a page."""
     if path.suffix == ".py":
         return [_cell(cell) for cell in read_source(path)]
-    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"<!-- (?!english:).*?-->", "", path.read_text(encoding="utf-8"))
     if path.suffix == ".json":
         return [_question(entry) for entry in json.loads(text)]
     return [
@@ -111,6 +113,18 @@ def read(path: Path) -> list[Part]:
         for section in re.split(r"^(?=#+ )", text, flags=re.M)
         if section.strip()
     ]
+
+
+def read_pair(pair: Pair) -> tuple[list[Part], list[Part]]:
+    """The parts of the original and of the translation; of a glossary, the original's in the translation's order."""
+    english, other = read(ROOT / pair.original), read(ROOT / pair.translated)
+    terms = TERM.findall("\n".join(part.text for part in other))
+    if terms:
+        by_term = {default_slugify(part.first_line.lstrip("# ")): part for part in english[1:]}
+        unknown = Part("markdown", "## (no such entry in English)", None)
+        other = [replace(part, text=TERM.sub("", part.text)) for part in other]
+        english = [other[0], *(by_term.get(term, unknown) for term in terms)]  # the head says what is not there
+    return english, other
 
 
 def _cell(cell: Any) -> Part:
@@ -129,6 +143,8 @@ def _question(entry: dict[str, Any]) -> Part:
 
 def changes(pair: Pair, noted: Sequence[str], english: Sequence[Part]) -> list[str]:
     """What has become of the English parts since their translation was accepted."""
+    if not noted:
+        return [f"{pair.translated}: nobody has accepted this translation yet"]
     now, found = [part.hash for part in english], []
     for what, i1, i2, j1, j2 in SequenceMatcher(None, noted, now, autojunk=False).get_opcodes():
         if what == "equal":
@@ -161,6 +177,8 @@ def differences(pair: Pair, english: Sequence[Part], other: Sequence[Part], stri
 
 
 def _compare(pair: Pair, one: Part, two: Part, strings: dict[str, str]) -> Iterator[str]:
+    if one is two:
+        return
     if one.kind != two.kind:
         yield f"it is {two.kind}, the English one {one.kind}"
     elif one.marks != two.marks:
@@ -202,7 +220,7 @@ def _prose(text: str) -> str:
 
 
 def _link(link: str, pair: Pair, root: Path = ROOT) -> str:
-    """The target that a link of the English text must have in the translated one: translated too, if there is such a file."""
+    """The target that a link must have in the translation: a translated one, if there is such a file."""
     path, _, anchor = link.partition("#")
     if not path or re.match(r"[a-z]+:", link):
         return link
@@ -284,7 +302,7 @@ def form(pair: Pair) -> list[str]:
     if not (ROOT / pair.translated).exists():
         return [f"{pair.translated} is missing: the translation of {pair.original}"]
     strings = _json(_file(pair.language, "strings.json")).get(Path(pair.original).stem, {})
-    return differences(pair, read(ROOT / pair.original), read(ROOT / pair.translated), strings)
+    return differences(pair, *read_pair(pair), strings)
 
 
 def complaints() -> list[str]:
@@ -293,12 +311,14 @@ def complaints() -> list[str]:
     for language in TRANSLATIONS:
         noted = _json(_file(language, "translated.json"))
         for pair in pairs(language):
-            found += changes(pair, noted.get(pair.original, []), read(ROOT / pair.original)) + form(pair)
+            found += form(pair)
+            if (ROOT / pair.translated).exists():
+                found += changes(pair, noted.get(pair.original, []), read_pair(pair)[0])
     return found
 
 
 def accept(names: Sequence[str]) -> list[str]:
-    """Note that the translations of these texts are in line with the English; returns what is wrong, and then notes nothing."""
+    """Note that these translations are in line with the English. Returns what is wrong, and then notes nothing."""
     found = []
     for language in TRANSLATIONS:
         path = _file(language, "translated.json")
@@ -308,8 +328,8 @@ def accept(names: Sequence[str]) -> list[str]:
         found += [f"{name}: no such text; there are {', '.join(sorted(known))}" for name in set(names) - known]
         for pair in chosen:
             found += form(pair)
-            noted[pair.original] = [part.hash for part in read(ROOT / pair.original)]
         if not found:
+            noted |= {pair.original: [part.hash for part in read_pair(pair)[0]] for pair in chosen}
             text = json.dumps(dict(sorted(noted.items())), indent=1) + "\n"
             temporary = path.with_name(f".{path.name}.tmp")
             temporary.write_text(text, encoding="utf-8", newline="\n")

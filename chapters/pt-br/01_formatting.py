@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 1 Formatação
 #
-# **Você vai aprender** a transformar uma instrução no texto exato, e nos tokens exatos, com que se treina um modelo e com que depois se pergunta a ele:
-# nos formatos Alpaca, Phi-3 e ChatML, com e sem entrada. E vai ver o que faz com eles um modelo que só passou pelo pré-treino.
+# **Você vai aprender** a transformar uma [instrução](../../book/pt-br/glossary.md#instruction) no texto exato, e nos [tokens](../../book/pt-br/glossary.md#token) exatos, com que se treina um modelo e com que depois se pergunta a ele:
+# nos formatos Alpaca, Phi-3 e [ChatML](../../book/pt-br/glossary.md#chatml), com e sem [entrada](../../book/pt-br/glossary.md#input). E vai ver o que faz com eles um modelo que só passou pelo [pré-treino](../../book/pt-br/glossary.md#pretrained).
 #
 # **Você precisa** de Python e de um pouco de PyTorch.
 #
@@ -13,7 +13,7 @@
 # %% [markdown]
 # ## 1 Um modelo base não responde
 #
-# Um *modelo base* foi treinado para uma única tarefa: dizer como um texto continua. O GPT-2 *pocket* (“de bolso”), que vem com o pacote, é um deles; o capítulo 4 o abre
+# Um *[modelo base](../../book/pt-br/glossary.md#base-model)* foi treinado para uma única tarefa: dizer como um texto continua. O [GPT-2](../../book/pt-br/glossary.md#gpt-2) *pocket* (“de bolso”), que vem com o pacote, é um deles; o capítulo 4 o abre
 # para você ver por dentro. Vamos perguntar algo a ele. Ele lê *tokens*, números que representam pedaços de palavras; por isso, primeiro codificamos o texto e depois
 # decodificamos a resposta. (Os textos do curso que passam pelo modelo estão em inglês, a língua em que ele foi treinado.)
 
@@ -42,9 +42,9 @@ assert "leaves" != decode(new[1]).strip().strip(".").lower()
 print("O modelo continuou o texto. Não respondeu.")
 
 # %% [markdown]
-# O *ajuste fino por instruções* (*instruction fine-tuning*) mostra a um modelo base alguns milhares de pares de instrução e resposta, até que ele passe a continuar *com a resposta*. Para isso,
-# cada par vira um único texto, e o texto precisa deixar claro onde a instrução termina e onde a resposta começa. Um *formato de prompt*
-# (ou *template*) é só isso: uma moldura de palavras fixas em volta da instrução, sempre a mesma.
+# O *[ajuste fino por instruções](../../book/pt-br/glossary.md#instruction-fine-tuning)* (*instruction fine-tuning*) mostra a um modelo base alguns milhares de pares de instrução e resposta, até que ele passe a continuar *com a resposta*. Para isso,
+# cada par vira um único texto, e o texto precisa deixar claro onde a instrução termina e onde a resposta começa. Um *formato de [prompt](../../book/pt-br/glossary.md#prompt)*
+# (ou *[template](../../book/pt-br/glossary.md#template)*) é só isso: uma moldura de palavras fixas em volta da instrução, sempre a mesma.
 #
 # ## 2 Os dados
 #
@@ -65,7 +65,7 @@ for number in (0, 1):
 #
 # * `instruction`: o que fazer (a instrução);
 # * `input`: o texto sobre o qual fazer (a entrada). Pode ficar vazio: "Name three trees" (“Diga o nome de três árvores”) não precisa de nenhum;
-# * `output`: a resposta que queremos, também chamada de *response*;
+# * `output`: a resposta que queremos, também chamada de *[response](../../book/pt-br/glossary.md#response)*;
 # * `category`: o tipo de tarefa, uma anotação nossa. O modelo nunca a vê; o capítulo 2 divide os dados por ela e o capítulo 7 calcula as notas por ela.
 #
 # `load_examples` lê o mesmo arquivo, tira os espaços das duas pontas dos textos, confere tudo e devolve objetos `Example`:
@@ -159,7 +159,7 @@ print("só a resposta:", repr(response))
 #
 # ## 5 Quanto custa uma moldura
 #
-# Nos modelos para os quais esses formatos foram feitos, um marcador como `<|user|>` é um token só, um número do vocabulário. O GPT-2 não conhece
+# Nos modelos para os quais esses formatos foram feitos, um marcador como `<|user|>` é um token só, um número do [vocabulário](../../book/pt-br/glossary.md#vocabulary). O GPT-2 não conhece
 # nenhum deles. Ele os soletra, como qualquer palavra rara, com os pedaços que tem:
 
 # %%
@@ -169,7 +169,7 @@ for marker in markers:
     print(f"{marker:<15}{len(ids)} tokens  {[tokenizer.decode([i]) for i in ids]}")
 
 # %% [markdown]
-# Para o GPT-2, portanto, um marcador não tem nada de especial: é só uma palavra esquisita que ele aprende durante o ajuste fino. Há três consequências. A primeira: nenhum token sozinho
+# Para o GPT-2, portanto, um marcador não tem nada de especial: é só uma palavra esquisita que ele aprende durante o [ajuste fino](../../book/pt-br/glossary.md#fine-tuning). Há três consequências. A primeira: nenhum token sozinho
 # quer dizer “o turno acabou”. A segunda: um marcador pode até dividir um token com o texto ao lado:
 
 # %%
@@ -201,7 +201,7 @@ print(f"{share:.0%} de um prompt médio no formato Alpaca")
 # %% [markdown]
 # ## 6 Como uma resposta termina
 #
-# O GPT-2 tem exatamente um token especial, o número 50256, escrito `<|endoftext|>` (fim do texto) e chamado aqui de *EOT*. No pré-treino ele ficava entre dois textos. Nós
+# O GPT-2 tem exatamente um [token especial](../../book/pt-br/glossary.md#special-token), o número 50256, escrito `<|endoftext|>` (fim do texto) e chamado aqui de *[EOT](../../book/pt-br/glossary.md#end-of-text)*. No pré-treino ele ficava entre dois textos. Nós
 # o colocamos depois de cada resposta. É a única maneira de um modelo dizer “terminei”: quem gera o texto para ali.
 
 # %%
@@ -249,9 +249,9 @@ print("separados:", pieces("The capital of France is ") + pieces("Paris"))
 
 # %% [markdown]
 # Juntos, o espaço e a palavra são um token só, `' Paris'`; separados, são dois, e `'Paris'` é outro token, com outro número. O lugar onde o prompt
-# e a resposta se encontram é a *emenda*. Quando um token passa por cima dela, surgem dois tipos de problema:
+# e a resposta se encontram é a *[emenda](../../book/pt-br/glossary.md#seam)*. Quando um token passa por cima dela, surgem dois tipos de problema:
 #
-# * *Treinar com o texto junto:* não há nele um lugar onde o prompt termina. Quem esconde da perda os primeiros `len(encode(prompt))` tokens,
+# * *Treinar com o texto junto:* não há nele um lugar onde o prompt termina. Quem esconde da [perda](../../book/pt-br/glossary.md#loss) os primeiros `len(encode(prompt))` tokens,
 #   como faz o capítulo 3, esconde os tokens errados.
 # * *Perguntar:* o modelo recebe `' '` como último token, e esse é um estado que ele quase nunca viu, porque em textos comuns o
 #   espaço vem grudado na palavra seguinte. O exercício 3 mede quanto isso atrapalha.
@@ -449,7 +449,7 @@ checks.exercise_2(to_ids)
 # %% [markdown]
 # ### Exercício 3 · médio · 15 min
 #
-# **Quebre o código.** Pegamos frases dos dados, cortamos cada uma ao meio e deixamos o modelo dizer com que força ele espera a segunda metade, em *nats*: 0 seria “eu
+# **Quebre o código.** Pegamos frases dos dados, cortamos cada uma ao meio e deixamos o modelo dizer com que força ele espera a segunda metade, em *[nats](../../book/pt-br/glossary.md#nat)*: 0 seria “eu
 # sabia cada token”, e 1 nat a mais significa que ele deu às palavras certas uma probabilidade menor por um fator *e*, cerca de 2,7. Uma vez cortamos antes do
 # espaço e outra vez depois dele, onde termina um prompt que alguém digitou com um espaço a mais. O texto é o mesmo.
 

@@ -2,7 +2,7 @@
 # # 2 Divisão dos dados
 #
 # **Você vai aprender** a olhar para um conjunto de dados antes de confiar nele, a encontrar o que está quebrado e o que aparece duas vezes, e a dividi-lo
-# em treino, validação e teste com uma semente, de modo que nada vaze, e a provar isso.
+# em treino, [validação](../../book/pt-br/glossary.md#validation-set) e teste com uma [semente](../../book/pt-br/glossary.md#random-seed), de modo que nada [vaze](../../book/pt-br/glossary.md#leak), e a provar isso.
 #
 # **Você precisa** do capítulo 1 e de Python.
 #
@@ -11,7 +11,7 @@
 # | 80 min | 1 min | 0,4 GB | nenhuma |
 
 # %% [markdown]
-# Um modelo só pode ser tão bom quanto os seus dados, e uma nota só pode ser tão honesta quanto o seu conjunto de teste. Nenhum dos dois dá erro quando é ruim. Uma resposta
+# Um modelo só pode ser tão bom quanto os seus dados, e uma nota só pode ser tão honesta quanto o seu [conjunto de teste](../../book/pt-br/glossary.md#test-set). Nenhum dos dois dá erro quando é ruim. Uma resposta
 # vazia ensina o modelo a não dizer nada; uma pergunta de teste que também estava nos dados de treino mede memória e passa por conhecimento. Por isso este
 # capítulo vem antes de qualquer treino.
 #
@@ -32,7 +32,7 @@ print("mais:  ", counts.most_common(3))
 print("menos: ", counts.most_common()[-3:])
 
 # %% [markdown]
-# E que tamanho eles têm? Em palavras: instrução e entrada juntas, e a resposta.
+# E que tamanho eles têm? Em palavras: [instrução](../../book/pt-br/glossary.md#instruction) e [entrada](../../book/pt-br/glossary.md#input) juntas, e a resposta.
 
 # %%
 import statistics
@@ -149,14 +149,14 @@ for number in (17, 26, 31, 33):
     print(number, numbered[number])
 
 # %% [markdown]
-# O registro 20 tem muito mais palavras do que qualquer outro. O registro 17 contém letras que parecem o fim de texto do GPT-2 (capítulo 1: aqui elas continuam sendo letras; em outros lugares, talvez não).
+# O registro 20 tem muito mais palavras do que qualquer outro. O registro 17 contém letras que parecem o [fim de texto](../../book/pt-br/glossary.md#end-of-text) do [GPT-2](../../book/pt-br/glossary.md#gpt-2) (capítulo 1: aqui elas continuam sendo letras; em outros lugares, talvez não).
 # O registro 26 não faz o que foi pedido, o 31 pergunta sobre uma frase que não está lá, e o 33 está errado, como diz o seu próprio texto. Um modelo aprende
 # com respostas erradas tão de bom grado quanto com as certas. Nada substitui a leitura: algumas centenas de registros levam uma hora.
 #
 # ## 3 Encontre o que aparece duas vezes
 #
 # Duplicatas fazem mal duas vezes: o modelo decora o que vê com frequência, e uma cópia do outro lado da divisão estraga o teste.
-# Quais perguntas são iguais? Não só as que são a mesma *string*: maiúsculas, pontuação e espaços não fazem outra pergunta. Então *normalize*, e depois compare:
+# Quais perguntas são iguais? Não só as que são a mesma *string*: maiúsculas, pontuação e espaços não fazem outra pergunta. Então *[normalize](../../book/pt-br/glossary.md#normalise)*, e depois compare:
 
 # %%
 import re
@@ -177,8 +177,8 @@ print([group for group in same.values() if len(group) > 1])
 # %% [markdown]
 # Comparamos perguntas, não respostas: em dois desses pares as respostas são diferentes, e a pergunta vaza do mesmo jeito.
 #
-# Agora, uma pergunta com algumas palavras a mais, ou com uma letra trocada: uma *quase duplicata*. Ela é outra string, mesmo normalizada. Então cortamos cada pergunta em
-# pedaços de cinco letras que se sobrepõem, os *shingles*, e perguntamos que parte dos pedaços as duas têm em comum, a *similaridade de Jaccard*:
+# Agora, uma pergunta com algumas palavras a mais, ou com uma letra trocada: uma *[quase duplicata](../../book/pt-br/glossary.md#near-duplicate)*. Ela é outra string, mesmo normalizada. Então cortamos cada pergunta em
+# pedaços de cinco letras que se sobrepõem, os *[shingles](../../book/pt-br/glossary.md#shingle)*, e perguntamos que parte dos pedaços as duas têm em comum, a *[similaridade de Jaccard](../../book/pt-br/glossary.md#jaccard-similarity)*:
 #
 # $$J(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
 
@@ -203,7 +203,7 @@ for one, other in ((35, 36), (15, 16), (24, 25), (18, 19), (0, 1)):
 
 # %% [markdown]
 # Os dois primeiros pares são apanhados com um limiar de 0,85. O terceiro e o quarto também são a mesma pergunta, como você vê, e as letras quase não mostram isso: um limite
-# do método que convém conhecer. (Comparar significados, com os vetores de um modelo de linguagem, encontra mais, e encontra também pares errados.)
+# do método que convém conhecer. (Comparar significados, com os vetores de um [modelo de linguagem](../../book/pt-br/glossary.md#language-model), encontra mais, e encontra também pares errados.)
 #
 # Todos os pares, à mão e com `find_duplicates`, que responde em grupos de índices:
 
@@ -255,7 +255,7 @@ with tempfile.TemporaryDirectory() as folder:
 # ## 4 Três partes
 #
 # * O modelo aprende com a parte de *treino*.
-# * Enquanto ele aprende, você acompanha a perda na parte de *validação* e faz escolhas com base nela: quando parar, qual taxa de aprendizado usar. Quanto mais você escolhe, mais a escolha se ajusta justamente
+# * Enquanto ele aprende, você acompanha a [perda](../../book/pt-br/glossary.md#loss) na parte de *validação* e faz escolhas com base nela: quando parar, qual [taxa de aprendizado](../../book/pt-br/glossary.md#learning-rate) usar. Quanto mais você escolhe, mais a escolha se ajusta justamente
 #   a essa parte.
 # * Por isso, a parte de *teste* é usada uma única vez, no fim, para o número que você vai relatar.
 #
@@ -287,7 +287,7 @@ for category in (min(shares, key=shares.get), max(shares, key=shares.get)):
     print(f"{category}: {in_test[category]} de {counts[category]} na parte de teste, {shares[category]:.0%}")
 
 # %% [markdown]
-# Uma nota para cada tipo de tarefa precisa de um bom número de exemplos de cada um, e duas divisões de um conjunto de dados são mais fáceis de comparar quando têm a mesma mistura. Então *estratificamos*: dividimos
+# Uma nota para cada tipo de tarefa precisa de um bom número de exemplos de cada um, e duas divisões de um conjunto de dados são mais fáceis de comparar quando têm a mesma mistura. Então *[estratificamos](../../book/pt-br/glossary.md#stratify)*: dividimos
 # cada categoria separadamente. Há uma dificuldade, pequena e comum. Cinco por cento de 105 exemplos são 5,25, e 28 vezes um quarto perdido são 7
 # exemplos a menos. Por isso, o que não pôde ser entregue fica *devendo* e passa para a categoria seguinte.
 
@@ -474,7 +474,7 @@ from ift_lib.course.checks import splitting as checks
 #
 # Esperado: para `train = [Example("Name a fruit.")]` e `test = [Example("Name a tree."), Example("name a FRUIT")]`, o resultado é `[1]`.
 #
-# <details><summary>Dica</summary>Reúna as perguntas normalizadas de <code>train</code> num conjunto (<code>set</code>). Depois percorra <code>test</code> com <code>enumerate</code>.</details>
+# <details><summary>Dica</summary>Reúna as perguntas normalizadas de <code>train</code> num conjunto. Depois percorra <code>test</code> com <code>enumerate</code>.</details>
 
 
 # %% tags=["exercise"]
@@ -630,5 +630,5 @@ quiz("pt-br/02_splitting")
 #
 # ## Para onde ir agora
 #
-# O [capítulo 3](03_batching.ipynb) transforma a parte de treino em lotes. No código: `ift_lib/data.py`, `tests/test_data.py` e
+# O [capítulo 3](03_batching.ipynb) transforma a parte de treino em [lotes](../../book/pt-br/glossary.md#batch). No código: `ift_lib/data.py`, `tests/test_data.py` e
 # `ift_lib/assets/FLAWED.md`, que lista o defeito de cada registro do arquivo quebrado.

@@ -2,7 +2,7 @@
 # # 3 Lotes e máscara
 #
 # **Você vai aprender** a transformar exemplos de tamanhos diferentes nos dois retângulos de números com que um modelo é treinado,
-# as entradas e os alvos, e a dizer, para cada token, se a perda o conta.
+# as [entradas](../../book/pt-br/glossary.md#input) e os [alvos](../../book/pt-br/glossary.md#target), e a dizer, para cada [token](../../book/pt-br/glossary.md#token), se a [perda](../../book/pt-br/glossary.md#loss) o conta.
 #
 # **Você precisa** dos capítulos 1 e 2, de Python e de um pouco de PyTorch.
 #
@@ -13,8 +13,8 @@
 # %% [markdown]
 # Um modelo é treinado com muitos exemplos ao mesmo tempo, porque uma GPU (e uma CPU também) é muito mais rápida com uma matriz grande do que com
 # muitas pequenas. Só que os exemplos têm tamanhos diferentes, e as linhas de uma matriz não. O passo que faz uma coisa a partir da outra se
-# chama *collate*. Ele tem treze linhas, não dá erro quando está errado, e é nele que dá errado a maior parte do que dá errado num
-# ajuste fino. Por isso vamos construí-lo à mão, peça por peça, e olhar para cada token.
+# chama *[collate](../../book/pt-br/glossary.md#collate)*. Ele tem treze linhas, não dá erro quando está errado, e é nele que dá errado a maior parte do que dá errado num
+# [ajuste fino](../../book/pt-br/glossary.md#fine-tuning). Por isso vamos construí-lo à mão, peça por peça, e olhar para cada token.
 #
 # Para que as linhas fiquem curtas o bastante para serem lidas, este capítulo usa quase sempre o formato Phi-3 do capítulo 1. Nada depende
 # disso.
@@ -36,8 +36,8 @@ for example in three:
 # %% [markdown]
 # ## 1 Do texto aos ids
 #
-# O prompt e a resposta são codificados separados (o capítulo 1 mostrou por quê: nenhum token pode passar por cima da emenda), e depois da resposta vem
-# o *fim de texto*, EOT, o único token especial do GPT-2. É o que o modelo deve dizer quando não tem mais nada a dizer.
+# O [prompt](../../book/pt-br/glossary.md#prompt) e a [resposta](../../book/pt-br/glossary.md#response) são codificados separados (o capítulo 1 mostrou por quê: nenhum token pode passar por cima da emenda), e depois da resposta vem
+# o *[fim de texto](../../book/pt-br/glossary.md#end-of-text)*, EOT, o único [token especial](../../book/pt-br/glossary.md#special-token) do [GPT-2](../../book/pt-br/glossary.md#gpt-2). É o que o modelo deve dizer quando não tem mais nada a dizer.
 
 # %%
 tokenizer = get_tokenizer()
@@ -61,7 +61,7 @@ print("tamanhos dos prompts:", [e.prompt_length for e in encoded])
 # %% [markdown]
 # ## 2 Deslocar: cada token prevê o próximo
 #
-# Um modelo de linguagem lê um token e diz o que vem depois. Então a *entrada* é a linha sem o último token (nada
+# Um [modelo de linguagem](../../book/pt-br/glossary.md#language-model) lê um token e diz o que vem depois. Então a *entrada* é a linha sem o último token (nada
 # vem depois dele), e o *alvo* é a linha sem o primeiro token (nada o prevê). Em cada posição, entrada e
 # alvo são vizinhos.
 
@@ -85,11 +85,11 @@ except ValueError as error:
     print("ValueError:", error)
 
 # %% [markdown]
-# O *preenchimento* (*padding*) completa as linhas curtas. O GPT-2 não tem um token para isso; o costume é usar o EOT. Nas entradas isso não
+# O *[preenchimento](../../book/pt-br/glossary.md#padding)* (*padding*) completa as linhas curtas. O GPT-2 não tem um token para isso; o costume é usar o EOT. Nas entradas isso não
 # faz mal: o preenchimento fica depois do texto, e o GPT-2 nunca olha para a frente (capítulo 4); assim, nenhum token de verdade o vê.
 #
-# Mas o que o modelo deve dizer onde lê preenchimento? Nada. A entropia cruzada do PyTorch tem um alvo que significa “não conte
-# esta posição”: **−100** (`ignore_index`, o nosso `IGNORE`). Então as entradas são preenchidas com EOT, e os alvos com −100.
+# Mas o que o modelo deve dizer onde lê preenchimento? Nada. A [entropia cruzada](../../book/pt-br/glossary.md#cross-entropy) do PyTorch tem um alvo que significa “não conte
+# esta posição”: **[−100](../../book/pt-br/glossary.md#ignore-index)** (`ignore_index`, o nosso `IGNORE`). Então as entradas são preenchidas com EOT, e os alvos com −100.
 
 # %%
 width = max(len(row) for row in rows) - 1
@@ -111,8 +111,8 @@ print("EOT entre as entradas de cada linha:", (inputs == EOT).sum(dim=1).tolist(
 #
 # ## 4 Mascarar o prompt
 #
-# Agora todo token é um alvo, os do prompt também: o modelo aprenderia, além do resto, a *escrever* instruções. Queremos que ele as
-# responda. Então *mascaramos* o prompt: seus alvos viram −100.
+# Agora todo token é um alvo, os do prompt também: o modelo aprenderia, além do resto, a *escrever* [instruções](../../book/pt-br/glossary.md#instruction). Queremos que ele as
+# responda. Então *[mascaramos](../../book/pt-br/glossary.md#mask)* o prompt: seus alvos viram −100.
 #
 # Quantos deles? Onde o modelo lê o **último** token do prompt, o alvo já é o **primeiro** token da resposta.
 # Um prompt de `p` tokens tem, portanto, só `p − 1` alvos a mascarar.
@@ -127,7 +127,7 @@ print("avaliados sem a máscara: ", (targets != IGNORE).sum(dim=1).tolist())
 print("avaliados com a máscara: ", (masked != IGNORE).sum(dim=1).tolist())
 
 # %% [markdown]
-# Neste curso, um alvo que não é −100 é chamado de *avaliado* (*graded*): é um alvo que conta na perda. Com a máscara, são avaliados exatamente a resposta e o seu
+# Neste curso, um alvo que não é −100 é chamado de *[avaliado](../../book/pt-br/glossary.md#graded-token)* (*graded*): é um alvo que conta na perda. Com a máscara, são avaliados exatamente a resposta e o seu
 # EOT.
 #
 # Mascarar é melhor? É o nosso padrão, mas não é lei da natureza. O livro de Raschka, *Build a Large Language Model (From
@@ -138,7 +138,7 @@ print("avaliados com a máscara: ", (masked != IGNORE).sum(dim=1).tolist())
 #
 # ## 5 Tudo junto
 #
-# Aqui está o passo inteiro. Um laço, um deslocamento, dois preenchimentos, nenhuma procura.
+# Aqui está o passo inteiro. Um laço, [um deslocamento](../../book/pt-br/glossary.md#shift), dois preenchimentos, nenhuma procura.
 
 
 # %%
@@ -163,7 +163,7 @@ print("igual ao passo a passo")
 
 # %% [markdown]
 # `ift_lib.collate` é essa função com boas mensagens de erro, e conta quantos alvos avalia. As duas concordam? Cinquenta
-# lotes de tamanho aleatório, no formato Alpaca, com as duas opções:
+# [lotes](../../book/pt-br/glossary.md#batch) de tamanho aleatório, no formato Alpaca, com as duas opções:
 
 # %%
 rng = random.Random(3)
@@ -206,7 +206,7 @@ picture
 # %% [markdown]
 # ## 7 O que a entropia cruzada faz com −100
 #
-# Um modelo dá um número (*logit*) para cada token do vocabulário. Veja um vocabulário de três tokens e uma linha de
+# Um modelo dá um número (*[logit](../../book/pt-br/glossary.md#logit)*) para cada token do [vocabulário](../../book/pt-br/glossary.md#vocabulary). Veja um vocabulário de três tokens e uma linha de
 # quatro posições, das quais duas são avaliadas. A perda de uma posição é −log da probabilidade que o alvo recebeu:
 
 # %%
@@ -219,7 +219,7 @@ print("perdas das posições avaliadas:", [f"{x:.3f}" for x in losses])
 print(f"soma {sum(losses):.3f}, contagem {len(losses)}, média {sum(losses) / len(losses):.3f}")
 
 # %% [markdown]
-# Uma posição com −100 não acrescenta nada à soma, nada à contagem e nada ao gradiente. O PyTorch diz o mesmo:
+# Uma posição com −100 não acrescenta nada à soma, nada à contagem e nada ao [gradiente](../../book/pt-br/glossary.md#gradient). O PyTorch diz o mesmo:
 
 # %%
 assert torch.isclose(F.cross_entropy(logits, answer, reduction="sum"), torch.tensor(sum(losses)))
@@ -253,7 +253,7 @@ for place in range(len(prompts[0]) - 1, len(rows[0]) - 2):
     print(f"{pieces[0]!r:<12}{pieces[1]!r:<15}{pieces[2]!r}")
 
 # %% [markdown]
-# O que diria a perda? Perguntamos ao pequeno GPT-2 pré-treinado deste curso (o capítulo 4 olha dentro dele) sobre frases curtas e
+# O que diria a perda? Perguntamos ao pequeno GPT-2 [pré-treinado](../../book/pt-br/glossary.md#pretrained) deste curso (o capítulo 4 olha dentro dele) sobre frases curtas e
 # comuns, uma vez com cada tipo de alvo.
 
 # %%
@@ -282,7 +282,7 @@ assert twice > once + 1
 print("Com dois deslocamentos, nenhum erro aparece. Só a perda é maior: nats que você poria na conta do modelo.")
 
 # %% [markdown]
-# Um *nat* é a unidade dessa perda: 1 nat a menos significa que o modelo deu ao token certo uma probabilidade *e* ≈ 2,7 vezes
+# Um *[nat](../../book/pt-br/glossary.md#nat)* é a unidade dessa perda: 1 nat a menos significa que o modelo deu ao token certo uma probabilidade *e* ≈ 2,7 vezes
 # maior.
 #
 # ## 9 Médias que mentem
@@ -349,7 +349,7 @@ except InputError as error:
 
 # %% [markdown]
 # O preenchimento custa tempo: o modelo o calcula e joga o resultado fora. `batch_order` coloca exemplos de tamanho parecido
-# no mesmo lote e embaralha os lotes, para que cada época continue tendo uma nova ordem aleatória. Quanto do que o
+# no mesmo lote e embaralha os lotes, para que cada [época](../../book/pt-br/glossary.md#epoch) continue tendo uma nova ordem aleatória. Quanto do que o
 # modelo lê é preenchimento?
 
 # %%
@@ -493,7 +493,7 @@ checks.exercise_2(mask_padding)
 # ### Exercício 3 · médio · 10 min
 #
 # Um arquivo de log guarda, para cada lote, a perda média e o número de tokens avaliados. Escreva `mean_loss(batches)`, que
-# calcula a perda por token avaliado sobre todos eles. `batches` é uma lista de pares `(média, contagem)`; um lote em que
+# calcula a perda por token avaliado sobre todos eles. `batches` é uma lista de pares `(mean, count)`; um lote em que
 # nada foi avaliado aparece ali como `(nan, 0)`.
 #
 # Esperado: `mean_loss([(4.0, 2), (2.0, 18)])` é 2.2.
