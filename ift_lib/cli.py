@@ -30,8 +30,8 @@ from ift_lib.course.evaluate_command import add_evaluate
 from ift_lib.course.judge_command import add_judge
 from ift_lib.course.progress import ProgressBar
 from ift_lib.course.review_command import add_review
-from ift_lib.distributed import joined
 from ift_lib.course.warm_up_command import add_warm_up
+from ift_lib.distributed import joined
 from ift_lib.errors import InputError
 from ift_lib.generation import Sampling
 from ift_lib.hardware import choose_device
