@@ -1,4 +1,4 @@
-"""tools/translations.py: what of a translation must be as in the original, and that a change of the original is seen."""
+"""tools/translations.py: what a translation shares with its original, and that a change of the original is seen."""
 
 from __future__ import annotations
 
@@ -38,6 +38,17 @@ def test_each_chapter_has_its_quiz_and_each_page_is_compared() -> None:
 # --- a copy to break ---
 
 
+PARSED: dict[tuple[str, str], list[nbformat.NotebookNode]] = {}
+
+
+def read_once(source: Path) -> list[nbformat.NotebookNode]:
+    """The cells of a source; parsing the same text again for each test would take a minute."""
+    key = source.name, source.read_text(encoding="utf-8")
+    if key not in PARSED:
+        PARSED[key] = builder.read_source(source)
+    return PARSED[key]
+
+
 @pytest.fixture
 def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The repository's texts, to be changed; returns its root."""
@@ -45,6 +56,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ignore = shutil.ignore_patterns("*.ipynb", "_build", "images", "runs")
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=ignore)
     monkeypatch.setattr(translations, "ROOT", tmp_path)
+    monkeypatch.setattr(translations, "read_source", read_once)
     monkeypatch.setattr(translations, "CHAPTERS", tmp_path / "chapters")
     return tmp_path
 
@@ -83,7 +95,8 @@ OTHER = "chapters/pt-br/02_splitting.py"
         (OTHER, "`find_duplicates` dá", "`find_problems` dá", "its code"),
         (OTHER, "* desligue", "desligue", "its lists"),
         (OTHER, "<details><summary>Dica</summary>Reúna", "Dica: Reúna", "its folds"),
-        (OTHER, '# %% tags=["exercise"]\ndef leaks', "# %%\ndef leaks", "'tags': []"),
+        (OTHER, '# %% tags=["exercise"]\ndef leaks', "# %%\ndef leaks", "a solution must follow its exercise"),
+        (OTHER, '# %% tags=["widget"]\nfrom ift_lib.course.w', "# %%\nfrom ift_lib.course.w", "'tags': []"),
         (OTHER, ' mystnb={"image"', ' xmystnb={"image"', "unknown metadata"),
         # another program
         (OTHER, "min(lengths)", "max(lengths)", "another program"),
@@ -248,7 +261,7 @@ def test_a_quiz_speaks_one_language() -> None:
     assert ("Certo." if row.option.right else "Esta não.") in row.why.value
     twin = shown._repr_mimebundle_()
     html = (twin[0] if isinstance(twin, tuple) else twin)["text/html"]
-    assert "Resposta da pergunta 1" in html and "Answer" not in html and "Right." not in html
+    assert "Resposta da pergunta 1" in html and "Answer to" not in html and "Right." not in html
 
 
 def test_the_file_of_hashes_has_nothing_that_is_gone() -> None:
