@@ -1,11 +1,11 @@
 """The training loop: batches in, falling loss out, and nothing lost on the way.
 
-for epoch in range(epochs):
-    for batch in epoch's order:                     order = f(seed, epoch)
-        sum the loss, count the targets             accumulate_gradients
-        divide once, clip, step                     train_step
-        now and then: evaluate, remember, save      evaluate, EarlyStopping, checkpoint
-restore the best weights
+    for epoch in range(epochs):
+        for batch in epoch's order:                     order = f(seed, epoch)
+            sum the loss, count the targets             accumulate_gradients
+            divide once, clip, step                     train_step
+            now and then: evaluate, remember, save      evaluate, EarlyStopping, checkpoint
+    restore the best weights
 """
 
 from __future__ import annotations

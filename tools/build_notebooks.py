@@ -2,6 +2,7 @@
 
 python tools/build_notebooks.py                 build all; the same as `make notebooks`
 python tools/build_notebooks.py 03_batching     build one; of another language: pt-br/03_batching
+python tools/build_notebooks.py --text          only prose has changed: take it over and keep the outputs
 python tools/build_notebooks.py --check         say which are stale; nothing is executed
 
     chapters/03_batching.py              the source, py:percent, the only one that is edited
@@ -367,6 +368,28 @@ def build(source: Path, address: str) -> dict[str, Cost]:
     return costs
 
 
+def refresh(source: Path, address: str) -> dict[str, Cost]:
+    """Take over prose that has changed; outputs stay, and nothing is run, so it costs nothing.
+
+    Raises SourceError if code has changed.
+    """
+    refreshed = {}
+    for solutions in (False, True):
+        path = target(source, solutions)
+        notebook = assemble(source, address, solutions)
+        stored = nbformat.read(path, as_version=4).cells if path.exists() else []
+        run = [cell for cell in stored if cell.cell_type == "code"]
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        if [(cell.id, cell.metadata) for cell in run] != [(cell.id, cell.metadata) for cell in code]:
+            raise SourceError(f"{path.relative_to(source.parent)}: its code has changed too; build it without --text")
+        for old, new in zip(run, code, strict=True):
+            new.outputs, new.execution_count = old.outputs, old.execution_count
+        refreshed[path] = nbformat.writes(notebook) + "\n"
+    for path, text in refreshed.items():
+        _write(path, text)
+    return {}
+
+
 def _note_costs(path: Path, name: str, costs: dict[str, Cost]) -> None:
     """Put the costs of one chapter into times.json."""
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -404,6 +427,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="chapters to build, such as 03_batching (default: all)"
     )
+    parser.add_argument("--text", action="store_true", help="only prose has changed: keep the outputs")
     parser.add_argument("--check", action="store_true", help="only say which notebooks are stale")
     args = parser.parse_args(argv)
     try:
@@ -418,13 +442,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = False
     for source in chosen:
         try:
-            costs = build(source, repository())
+            costs = refresh(source, repository()) if args.text else build(source, repository())
         except (SourceError, RunError) as error:
             print(error, file=sys.stderr, flush=True)
             failed = True
         else:
-            told = (f"{kind} {cost.seconds:.0f} s, {cost.memory_gb or 0:.2f} GB" for kind, cost in costs.items())
-            print(f"{_name(source)}: {'; '.join(told)}", flush=True)
+            told = [f"{kind} {cost.seconds:.0f} s, {cost.memory_gb or 0:.2f} GB" for kind, cost in costs.items()]
+            print(f"{_name(source)}: {'; '.join(told) or 'the text'}", flush=True)
     return int(failed)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from sphinx.application import Sphinx
@@ -21,34 +23,36 @@ def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: li
 def to_rst(lines: list[str]) -> list[str]:
     """Prose with its code marked and nothing else; what is indented or begins with >>> exactly as it stands.
 
-    >>> to_rst(["The `ids` of a_", "", "    prompt | response", ""])
-    ['The ``ids`` of a\\\\_', '', '.. code-block:: text', '', '    prompt | response', '']
+    >>> to_rst(["The `ids` of a_:", "    prompt | response", "", "* one"])
+    ['The \\ ``ids``\\  of a\\_:', '', '.. code-block:: text', '', '    prompt | response', '', '* one', '']
     """
     result: list[str] = []
-    blocks = re.split(r"\n\s*\n", "\n".join(lines).rstrip())
-    drawing = False
-    for block in blocks:
-        if not block.strip():
-            continue
-        if block.startswith(">>>"):
-            result += [".. code-block:: pycon", "", *_indented(block), ""]
-        elif block.startswith("    "):
-            # Two drawings with a blank line between them are one.
-            result += [] if drawing else [".. code-block:: text", ""]
-            result += [*block.splitlines(), ""]
-        else:
-            result += [*_prose(block), ""]
-        drawing = block.startswith("    ")
+    for kind, group in groupby(_with_kinds(lines), key=lambda pair: pair[0]):
+        block = [line for _, line in group]
+        while block and not block[-1].strip():
+            block.pop()
+        if kind == "prose":
+            result += [*map(_marked, block), ""]
+        elif kind == "drawing":
+            result += [".. code-block:: text", "", *block, ""]
+        elif kind == "example":
+            result += [".. code-block:: pycon", "", *(f"    {line}" for line in block), ""]
     return result
 
 
-def _indented(block: str) -> list[str]:
-    return [f"    {line}" for line in block.splitlines()]
-
-
-def _prose(block: str) -> list[str]:
-    """A paragraph, or the points of a list, of which each may go on in indented lines."""
-    return [_marked(line) for line in block.splitlines()]
+def _with_kinds(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Each line with what it is part of. A blank line goes with what stands before it; it ends an example."""
+    kind = "prose"
+    for line in lines:
+        if line.startswith(">>>"):
+            kind = "example"
+        elif line.startswith("    ") and kind != "example":
+            kind = "drawing"
+        elif line.strip() and kind != "example":
+            kind = "prose"
+        yield kind, line
+        if not line.strip() and kind == "example":
+            kind = "prose"
 
 
 def _marked(line: str) -> str:

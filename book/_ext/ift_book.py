@@ -9,6 +9,8 @@ from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
+from ift_status import Built, RunTimes, Versions
+from journey import Journey
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.writers.html5 import HTML5Translator
@@ -24,6 +26,10 @@ BADGE = re.compile(r"/(colab-badge|badge_logo)\.svg$")
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", add_address)
+    app.add_directive("journey", Journey)
+    app.add_directive("versions", Versions)
+    app.add_directive("run-times", RunTimes)
+    app.add_directive("built", Built)
     app.add_html_math_renderer("ift_mathml", (visit_math, None), (visit_math_block, None))
     app.add_transform(WithoutBadges)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -32,7 +38,17 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def add_address(app: Sphinx, config: Any) -> None:
     """The address of the repository stands in pyproject.toml and nowhere else."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    config.html_theme_options["repository_url"] = project["urls"]["Repository"]
+    address = project["urls"]["Repository"]
+    name = address.removeprefix("https://github.com/")
+    first = "chapters/00_start_here.ipynb"
+    config.myst_substitutions = {
+        "repository": f"[{name}]({address})",
+        "binder": f"[Binder](https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{first})",
+        "colab": f"[Colab](https://colab.research.google.com/github/{name}/blob/main/{first})",
+    }
+    # Search and menu stand in the sidebar; the theme's second bar above the page would only repeat them.
+    bars = {f"navbar_{place}": [] for place in ("start", "center", "end", "persistent")}
+    config.html_theme_options = {**config.html_theme_options, **bars, "repository_url": address}
 
 
 class WithoutBadges(SphinxTransform):

@@ -190,7 +190,8 @@ def check_header(notebook: Notebook) -> list[str]:
     header = read_header(notebook)
     if header is None:
         return [
-            f"the first cell has no table as the format says: {notebook.language.header} then | 40 min | 1 min | 0.6 GB | none |"
+            f"the first cell has no table as the format says: {notebook.language.header} "
+            "then | 40 min | 1 min | 0.6 GB | none |"
         ]
     if not notebook.times:
         return ["times.json does not know it: build it"]
