@@ -29,7 +29,6 @@ KNOWN = frozenset(
     "r lora_alpha target_modules lora_dropout peft_type bias init_lora_weights base_model_name_or_path revision "
     "task_type auto_mapping fan_in_fan_out inference_mode megatron_core peft_version qalora_group_size".split()
 )
-)
 ALLOWED: dict[str, tuple[object, ...]] = {
     "peft_type": ("LORA",),
     "bias": ("none",),
@@ -118,6 +117,10 @@ def _read_config(path: Path) -> LoRAConfig:
         raise InputError(f"{path.parent}: has no {path.name}; name a folder that peft or `ift run --lora` wrote") from e
     except (ValueError, AttributeError, KeyError, TypeError) as e:
         raise InputError(f"{path}: no readable description of an adapter ({e!r}); get the file anew") from e
+    if type(rank) is not int:
+        wrong.append(f"r is {rank!r}, not a whole number")
+    if not isinstance(alpha, (int, float)):
+        wrong.append(f"lora_alpha is {alpha!r}, not a number")
     if not isinstance(targets, list):
         wrong.append(f"target_modules is {targets!r}, not a list of names")
     if wrong:

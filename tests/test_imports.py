@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "ift_lib"
 ARROW = """
-    errors files data templates encoding batching model lora loss history stopping checkpoint training
-    hub export weights adapters generation evaluation picture plots course run cli __main__
+    errors files data hub_data templates encoding batching model lora loss history stopping checkpoint training
+    tensorboard_log hub export weights adapters generation evaluation picture plots course run cli __main__
 """.split()
 
 
