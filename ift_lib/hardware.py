@@ -116,16 +116,18 @@ def parameter_count(config: GPTConfig) -> int:
     return (config.vocab_size + config.n_positions) * c + config.n_layer * block + 2 * c
 
 
-def memory_needed(config: GPTConfig, step: Step, compute: Compute, shards: int = 1) -> int:
+def memory_needed(config: GPTConfig, step: Step, compute: Compute, shards: int = 1, adapters: int | None = None) -> int:
     """About how many bytes training needs on each device; what the libraries take (CUDA: 0.5 GB) comes on top.
 
-    `shards` is the number of processes that share the parameters (FSDP2), 1 without. Within a tenth or so of what was
+    `shards` is the number of processes that share the parameters (FSDP2), 1 without. `adapters` is the number of
+    parameters of adapters (LoRA), if those alone are trained. Within a tenth or so of what was
     measured, as `tests/test_hardware.py` holds; kernels need scratch space that no formula sees.
     """
     P = parameter_count(config)
     c, d, half = config.n_embd, config.d_inner, compute.precision == "bf16"
     number = 2 if half else 4
-    fixed = 16 * P // shards + (2 * P if half else 0)
+    trained = P if adapters is None else adapters
+    fixed = (4 * (P + (adapters or 0)) + 12 * trained) // shards + (2 * P if half else 0)
     if shards > 1:  # gathered at a time: the root unit with its gradient, and two blocks
         root = (config.vocab_size + config.n_positions + 2) * c
         fixed += 4 * (2 * root + 2 * (P - root) // config.n_layer)
@@ -142,13 +144,21 @@ TOO_MUCH = 1.25
 
 
 def check_memory(
-    name: str, config: GPTConfig, step: Step, compute: Compute, *, free: int, shards: int = 1, processes: int = 1
+    name: str,
+    config: GPTConfig,
+    step: Step,
+    compute: Compute,
+    *,
+    free: int,
+    shards: int = 1,
+    processes: int = 1,
+    adapters: int | None = None,
 ) -> str:
     """One line: what the run needs, what the device has, and, when that is close, which options help and by how much.
 
     Raises InputError with the same words when it clearly does not fit.
     """
-    needed = memory_needed(config, step, compute, shards)
+    needed = memory_needed(config, step, compute, shards, adapters)
     line = f"{name} at batch {step.rows} needs about {_gb(needed)} GB; this device has {_gb(free)} GB free"
     if needed <= 0.9 * free:
         return line
@@ -159,7 +169,9 @@ def check_memory(
         ("--precision bf16", step, replace(compute, precision="bf16"), shards),
         (f"--shard, over {max(2, processes)} processes", step, compute, max(2, processes, shards)),
     ]
-    better = [(flag, memory_needed(config, s, c, n)) for flag, s, c, n in options]
+    if adapters is not None:
+        options.pop()  # adapters are not sharded
+    better = [(flag, memory_needed(config, s, c, n, adapters)) for flag, s, c, n in options]
     helps = ", ".join(f"{flag} ({_gb(then)} GB)" for flag, then in better if then < 0.95 * needed)
     line += f"; what helps: {helps or 'a smaller model, or a larger device'}"
     if needed > TOO_MUCH * free:

@@ -1,11 +1,11 @@
 """The training loop: batches in, falling loss out, and nothing lost on the way.
 
-    for epoch in range(epochs):
-        for batch in epoch's order:                     order = f(seed, epoch)
-            sum the loss, count the targets             accumulate_gradients
-            divide once, clip, step                     train_step
-            now and then: evaluate, remember, save      evaluate, EarlyStopping, checkpoint
-    restore the best weights
+for epoch in range(epochs):
+    for batch in epoch's order:                     order = f(seed, epoch)
+        sum the loss, count the targets             accumulate_gradients
+        divide once, clip, step                     train_step
+        now and then: evaluate, remember, save      evaluate, EarlyStopping, checkpoint
+restore the best weights
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ from ift_lib.train_config import learning_rate as learning_rate
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
-    """AdamW (Loshchilov and Hutter 2019); weight decay on matrices, none on norms and biases."""
-    parameters = list(model.parameters())
+    """AdamW (Loshchilov and Hutter 2019) for what is not frozen; weight decay on matrices, none on norms and biases."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
