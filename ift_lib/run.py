@@ -99,7 +99,7 @@ class RunConfig:
             raise InputError(f"max_new_tokens={self.max_new_tokens}: must be at least 1")
         if self.lora and self.shard:
             raise InputError(
-                "--lora with --shard: adapters are not sharded; leave one out (adapters need little memory)"
+                "--lora with --shard: adapters are not sharded, and need little memory; leave one out"
             )
 
     @property

@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "ift_lib"
 ARROW = """
-    errors files data hub_data templates encoding batching model lora hardware distributed loss history stopping checkpoint
-    train_config training tensorboard_log hub export weights adapters generation evaluation picture plots course run cli
+    errors files data hub_data templates encoding batching model lora hardware distributed loss history stopping
+    checkpoint train_config training tensorboard_log hub export weights adapters generation evaluation picture plots course run cli
     __main__
 """.split()
 
