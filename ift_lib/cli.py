@@ -35,8 +35,8 @@ from ift_lib.run import RunConfig, choose_device, default_lr, resume, start
 from ift_lib.templates import TEMPLATES
 from ift_lib.training import TrainConfig
 
-TRAIN_OPTIONS = ("epochs", "batch_size", "micro_batch_size", "lr", "seed")
-RUN_OPTIONS = ("data", "model", "template", "device", "skip_problems", "max_new_tokens")
+TRAIN_OPTIONS = ("epochs", "batch_size", "micro_batch_size", "lr", "seed", "evals_per_epoch")
+RUN_OPTIONS = ("data", "model", "template", "device", "skip_problems", "max_new_tokens", "max_validation", "max_test")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,11 +87,29 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     what.add_argument("--template", choices=list(TEMPLATES), help="text format of the prompts (default: alpaca)")
     what.add_argument("--no-mask-prompt", action="store_true", help="grade the prompt's tokens too")
     what.add_argument("--skip-problems", action="store_true", help="leave out entries that cannot be used")
+    what.add_argument(
+        "--max-validation",
+        type=int,
+        metavar="N",
+        help=f"most examples for validation, else {RunConfig.validation:.0%}% (default: {RunConfig.max_validation:,})",
+    )
+    what.add_argument(
+        "--max-test",
+        type=int,
+        metavar="N",
+        help=f"most examples for the test, else {RunConfig.test:.0%}% (default: {RunConfig.max_test:,})",
+    )
     how = run.add_argument_group("how")
     how.add_argument("--epochs", type=int, help=f"most passes over the examples (default: {TrainConfig.epochs})")
     how.add_argument("--batch-size", type=int, help=f"examples in one step (default: {TrainConfig.batch_size})")
     how.add_argument(
         "--micro-batch-size", type=int, help="examples in memory at a time: the same result in less memory"
+    )
+    how.add_argument(
+        "--evals-per-epoch",
+        type=int,
+        metavar="N",
+        help=f"evaluations in each epoch; a run resumes from the last (default: {TrainConfig.evals_per_epoch})",
     )
     how.add_argument("--lr", type=float, help="highest learning rate (default: by model, 5e-5 for OpenAI's)")
     how.add_argument("--seed", type=int, help=f"decides split and order (default: {TrainConfig.seed})")

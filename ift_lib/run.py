@@ -14,8 +14,8 @@ RUN/config.json      what was asked, and the data file's hash
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 import platform
 import shutil
 import sys
@@ -27,19 +27,19 @@ from typing import Any
 
 import torch
 
-from ift_lib.batching import too_long
 from ift_lib.course.report import write_report
-from ift_lib.data import EMBEDDED, Examined, Example, Problem, Split, examine, refuse, split_examples
-from ift_lib.encoding import Encoded, encode_example
+from ift_lib.data import EMBEDDED, MOST_LISTED, Example
 from ift_lib.errors import InputError
 from ift_lib.evaluation.metrics import exact_match, rouge_l, token_f1
 from ift_lib.evaluation.verify import verify
-from ift_lib.files import write_text
+from ift_lib.files import write_json_list, write_text
 from ift_lib.generation import Response, respond
 from ift_lib.history import History
 from ift_lib.model import GPT
 from ift_lib.plots import plot_losses
+from ift_lib.preparing import Prepared, prepare_data
 from ift_lib.templates import TEMPLATES, Template
+from ift_lib.token_store import file_sha256
 from ift_lib.training import Progress, TrainConfig, train
 from ift_lib.weights import export_pretrained, load_pretrained
 
@@ -62,6 +62,10 @@ class RunConfig:
     """Share of the examples for the validation split."""
     test: float = 0.10
     """Share of the examples for the test split."""
+    max_validation: int | None = 1000
+    """At most so many examples for the validation split, which is measured again and again."""
+    max_test: int | None = 1000
+    """At most so many examples for the test split, each of which is answered twice. None means no bound."""
     max_new_tokens: int = 128
     """Longest answer in tokens."""
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -72,15 +76,28 @@ class RunConfig:
             raise InputError(f"template {self.template!r}: unknown; choose one of {', '.join(TEMPLATES)}")
         if self.max_new_tokens < 1:
             raise InputError(f"max_new_tokens={self.max_new_tokens}: must be at least 1")
+        for name in ("max_validation", "max_test"):
+            if (bound := getattr(self, name)) is not None and bound < 1:
+                raise InputError(f"{name}={bound}: must be at least 1")
 
     @property
     def data_path(self) -> Path:
         """The data file."""
         return EMBEDDED if self.data == "embedded" else Path(self.data)
 
+    def shares(self, count: int) -> dict[str, float]:
+        """The shares of `count` examples for validation and test, within the bounds."""
+        bounds = {"validation": self.max_validation, "test": self.max_test}
+        wanted = {"validation": self.validation, "test": self.test}
+        return {
+            name: share if (bound := bounds[name]) is None or count * share <= bound else bound / count
+            for name, share in wanted.items()
+        }
+
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
-        """The inverse of `dataclasses.asdict`; names it does not know are left aside."""
+        """The inverse of `dataclasses.asdict`; names it does not know are left aside, and older runs had no bounds."""
+        data = {"max_validation": None, "max_test": None} | data
         own = {f.name: data[f.name] for f in fields(cls)}
         return cls(**own | {"train": TrainConfig(**data["train"])})
 
@@ -104,46 +121,43 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """The data of a run, ready for training. Parts hold indices of file entries."""
-
-    examples: dict[int, Example]
-    encoded: dict[int, Encoded]
-    split: Split
-    problems: list[Problem]
-
-    def pick(self, indices: Sequence[int]) -> list[Encoded]:
-        """The encoded examples of a part."""
-        return [self.encoded[i] for i in indices]
-
-
-def prepare(config: RunConfig, max_length: int) -> Prepared:
-    """Read, check, encode and split the data file.
-
-    Raises InputError that lists every entry that cannot be used: faulty, or longer than the model's `max_length`.
-    """
-    examined = examine(config.data_path)
-    encoded = {i: encode_example(e, TEMPLATES[config.template]) for i, e in examined.examples.items()}
-    problems = examined.problems + _too_long(examined, encoded, max_length)
-    if not config.skip_problems:
-        refuse(config.data_path, problems)
-    left_out = {p.index for p in problems if p.fatal}
-    examples = {i: e for i, e in examined.examples.items() if i not in left_out}
-    index = list(examples)
-    split = split_examples(
-        list(examples.values()), validation=config.validation, test=config.test, seed=config.train.seed
+def prepare(config: RunConfig, max_length: int, say: Callable[[str], None] = print) -> Prepared:
+    """Read, check, encode and split the data file, as `prepare_data`."""
+    return prepare_data(
+        config.data_path,
+        TEMPLATES[config.template],
+        max_length,
+        config.shares,
+        seed=config.train.seed,
+        skip_problems=config.skip_problems,
+        say=say,
     )
-    parts = {name: tuple(index[i] for i in part) for name, part in asdict(split).items()}
-    return Prepared(examples, encoded, Split(**parts), problems)
 
 
-def _too_long(examined: Examined, encoded: dict[int, Encoded], max_length: int) -> list[Problem]:
-    """A problem for each example that the model's context cannot hold."""
-    index = list(encoded)
-    message = "needs {} tokens with its prompt; the context of this model is {}"
-    long = too_long(list(encoded.values()), max_length)
-    return [Problem(index[i], message.format(len(encoded[index[i]]) - 1, max_length)) for i in long]
+LONG_EPOCH = 50_000
+"""Training examples from which on a run says how seldom it is saved."""
+
+
+def _say_what_is_used(data: Prepared, config: RunConfig, say: Callable[[str], None]) -> None:
+    """The parts, the bounds where they bind, and the first problems."""
+    counts = {name: len(part) for name, part in vars(data.split).items()}
+    for name, share, bound in (
+        ("validation", config.validation, config.max_validation),
+        ("test", config.test, config.max_test),
+    ):
+        if bound is not None and sum(counts.values()) * share > bound:
+            say(f"note: {name} is bounded to {bound:,} examples instead of {share:.0%} of all (--max-{name} sets it)")
+    steps = math.ceil(counts["train"] / config.train.batch_size)
+    if counts["train"] > LONG_EPOCH:
+        say(
+            f"note: an epoch is {steps:,} steps; the run is saved at each of its {config.train.evals_per_epoch} "
+            "evaluations (--evals-per-epoch sets how many)"
+        )
+    for number, problem in enumerate(data.problems):
+        if number == MOST_LISTED:
+            say("note: … and more; all are in problems.json")
+            break
+        say(f"note: {problem}")
 
 
 def new_folder(parent: Path) -> Path:
@@ -175,7 +189,7 @@ def resume(folder: str | Path, say: Callable[[str], None] = print, **callbacks: 
         config, data_sha256 = RunConfig.from_json(saved), saved["data_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise InputError(f"{folder}: holds no run to resume ({e}); name the folder that `ift run` printed") from e
-    if _sha256(config.data_path) != data_sha256:
+    if file_sha256(config.data_path) != data_sha256:
         raise InputError(f"{config.data}: has changed since the run began; put the old file back or start a new run")
     for half in folder.glob(".*.tmp"):  # what a kill in the middle of writing left
         shutil.rmtree(half) if half.is_dir() else half.unlink()
@@ -188,14 +202,13 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
     device = choose_device(config.device)
     template = TEMPLATES[config.template]
     model = load_pretrained(config.model, device=device)
-    data = prepare(config, model.config.n_positions)
-    write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": _sha256(config.data_path)}))
-    write_text(folder / "problems.json", _json([str(p) for p in data.problems]))
-    write_text(folder / "split.json", _json(asdict(data.split)))
-    parts = ", ".join(f"{len(part):,} {name}" for name, part in asdict(data.split).items())
+    data = prepare(config, model.config.n_positions, say)
+    write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": data.data_sha256}))
+    write_json_list(folder / "problems.json", map(str, data.problems))
+    write_text(folder / "split.json", json.dumps(vars(data.split)) + "\n")
+    parts = ", ".join(f"{len(part):,} {name}" for name, part in vars(data.split).items())
     say(f"{config.model} ({model.parameter_count() / 1e6:.0f} M parameters) on {device}; examples: {parts}")
-    for problem in data.problems:
-        say(f"note: {problem}")
+    _say_what_is_used(data, config, say)
 
     test = [data.examples[i] for i in data.split.test]
     before = _before(folder / "before.json", model, test, template)
@@ -275,10 +288,6 @@ def peak_memory_gb() -> float | None:
 
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _json(data: Any) -> str:
