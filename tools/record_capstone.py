@@ -35,7 +35,6 @@ from ift_lib.weights import load_pretrained
 ROOT = Path(__file__).parents[1]
 EXAMPLE = CAPSTONE / "example"
 SEEDS = (123, 124)
-EXAMPLE_OPTIONS = ["--epochs", "6"]
 
 
 def machine() -> str:
@@ -94,7 +93,7 @@ def record_example() -> None:
     """The example solution with each seed, scored by `ift score` as a learner's run is."""
     scores = []
     for seed in SEEDS:
-        arguments = command(EXAMPLE / "data.json", *EXAMPLE_OPTIONS, "--seed", str(seed))
+        arguments = command(EXAMPLE / "data.json", "--seed", str(seed))
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / f"seed-{seed}"
             run(arguments, out)
