@@ -10,6 +10,7 @@ ift judge runs/1                     have a language model grade them
 ift compare runs/1 runs/2            two runs on the same questions
 ift evaluate mmlu runs/1             a benchmark, before and after fine-tuning
 ift warm-up                          the evening before a class: check and fetch everything
+ift score runs/1                     the capstone: does it beat the baseline on the held-out set?
 ift doctor                           what to paste into a bug report
 """
 
@@ -31,6 +32,7 @@ from ift_lib.course.evaluate_command import add_evaluate
 from ift_lib.course.judge_command import add_judge
 from ift_lib.course.progress import ProgressBar
 from ift_lib.course.review_command import add_review
+from ift_lib.course.score_command import add_score
 from ift_lib.course.warm_up_command import add_warm_up
 from ift_lib.distributed import joined
 from ift_lib.errors import InputError
@@ -88,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_compare(commands)
     add_evaluate(commands, choose_device)
     add_warm_up(commands)
+    add_score(commands, choose_device)
     doctor = commands.add_parser("doctor", help="print a report about this machine and installation, for a bug form")
     doctor.set_defaults(do=_doctor)
     return parser

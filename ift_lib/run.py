@@ -158,7 +158,7 @@ def _saved_config(folder: Path) -> RunConfig:
         config, data_sha256 = RunConfig.from_json(saved), saved["data_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise InputError(f"{folder}: holds no run to resume ({e}); name the folder that `ift run` printed") from e
-    if filefile_sha256(config.data_path) != data_sha256:
+    if file_sha256(config.data_path) != data_sha256:
         raise InputError(f"{config.data}: has changed since the run began; put the old file back or start a new run")
     for half in folder.glob(".*.tmp"):  # what a kill in the middle of writing left
         shutil.rmtree(half) if half.is_dir() else half.unlink()
