@@ -52,6 +52,7 @@ from ift_lib.preparing import Prepared, prepare_data
 from ift_lib.run_config import RunConfig
 from ift_lib.templates import TEMPLATES, Template
 from ift_lib.tensorboard_log import log_steps
+from ift_lib.token_store import file_sha256
 from ift_lib.training import Progress, train
 from ift_lib.weights import base_name, export_pretrained, load_pretrained
 
