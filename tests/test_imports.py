@@ -7,8 +7,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "ift_lib"
 ARROW = """
-    errors files reading data templates encoding token_store store_building preparing batching model loss history stopping checkpoint training
-    hub export weights generation evaluation picture plots course run cli __main__
+    errors files reading data templates encoding token_store store_building preparing batching model loss history
+    stopping checkpoint training hub export weights generation evaluation picture plots course run cli __main__
 """.split()
 
 
