@@ -109,7 +109,7 @@ def batch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int, 
     rng.shuffle(order)
     batches = []
     for at in range(0, len(order), window * batch_size):
-        near = sorted(order[at : at + window * batch_size], key=lambda i: lengths[i])
+        near = sorted(order[at : at + window * batch_size], key=lengths.__getitem__)
         batches += [near[i : i + batch_size] for i in range(0, len(near), batch_size)]
     rng.shuffle(batches)
     return batches

@@ -297,7 +297,7 @@ def fill_parts(
     owed = {"validation": 0.0, "test": 0.0}  # carried from one category to the next: many small ones sum up right
     for _, in_category in sorted(by_category.items()):
         rng.shuffle(in_category)
-        size = sum(len(together.get(first, (first,))) for first in in_category)
+        size = len(in_category) + sum(len(together[first]) - 1 for first in in_category if first in together)
         owed["validation"] += validation * size
         owed["test"] += test * size
         for first in in_category:
