@@ -202,11 +202,12 @@ def _all(pattern: str) -> Callable[[str], list[str]]:
     return lambda text: sorted(re.findall(pattern, text, re.M))
 
 
+CODE = re.compile(r"(?<!`)`[^`]+`(?!`)|<code>.*?</code>")
 FORM: dict[str, Callable[[str], list[str]]] = {
     "headings": lambda text: re.findall(r"^#+(?= )", text, re.M),
     "lists": lambda text: re.findall(r"^ *([*-]|\d+\.)(?= )", text, re.M),
     "links": _all(r"\]\(([^)\s]+)\)"),
-    "code": lambda text: sorted(set(re.findall(r"`+[^`]+`+|<code>.*?</code>", text))),
+    "code": lambda text: sorted({" ".join(code.split()) for code in CODE.findall(text)}),
     "formulas": _all(r"\$\$.+?\$\$"),
     "numbers": lambda text: sorted(re.findall(r"\d+", _prose(text))),
     "folds": _all(r"</?(?:details|summary)>"),
