@@ -74,7 +74,7 @@ for number in (4, 10, 14, 26, 36):
     print(number, entries[number])
 
 # %% [markdown]
-# Uma primeira ajudante, feita à mão: ela procura tudo o que torna um registro inutilizável e que um programa consegue ver. Um campo pode faltar (ou ser `null`), ser do tipo errado, estar vazio ou
+# Uma primeira função auxiliar, feita à mão: ela procura tudo o que torna um registro inutilizável e que um programa consegue ver. Um campo pode faltar (ou ser `null`), ser do tipo errado, estar vazio ou
 # conter caracteres de controle invisíveis, como aquele que toca a campainha de um terminal antigo.
 
 
