@@ -22,7 +22,7 @@ PYTHONS := $(or $(PYTHON),python3 python3.10 python3.11 python3.12 python3.13 py
 # An environment whose Python has gone (an upgrade, a moved folder) is not ready.
 $(shell test -x $(PY) || rm -f $(READY) $(BOOK))
 
-.PHONY: help run test lab notebooks book lint lock clean
+.PHONY: help run test lab notebooks book slides release lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -45,6 +45,12 @@ notebooks: $(READY)  ## build and run the chapters from their text sources
 
 book: $(BOOK)  ## build the book, book/_build/html/index.html
 	@$(PY) tools/build_book.py $(ARGS)
+
+slides: $(READY)  ## make slides from the tagged cells of the chapters, in build/slides
+	@$(PY) tools/build_slides.py $(ARGS)
+
+release: $(READY)  ## one zip in dist/; with all packages, for a place without a network: ARGS=--wheels
+	@$(PY) tools/make_release.py $(ARGS)
 
 lint: $(READY)  ## formatter, linter and types
 	@$(PY) -m ruff format --check .

@@ -16,20 +16,45 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
+from languages import LANGUAGES
 
 ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
 class Book:
-    """One language of the book: a folder with its _config.yml and _toc.yml, and where in the website it goes."""
+    """One language of the book: a folder with its _toc.yml and _config.yml, and where in the website it goes."""
 
     folder: str
     place: str
     """The folder of the website, "" for the top."""
 
 
-BOOKS = [Book("book", "")]
+BOOKS = [Book(f"book/{one.folder}".rstrip("/"), one.folder) for one in LANGUAGES]
+
+
+def write_config(book: Book, output: Path) -> Path:
+    """The configuration of one language: that of the English book, and what the language's own has otherwise."""
+    config = yaml.safe_load((ROOT / "book/_config.yml").read_text(encoding="utf-8"))
+    if book.place:
+        _update(config, yaml.safe_load((ROOT / book.folder / "_config.yml").read_text(encoding="utf-8")))
+    extensions = config["sphinx"]["local_extensions"]
+    config["sphinx"]["local_extensions"] = {name: str(ROOT / "book" / folder) for name, folder in extensions.items()}
+    path = output / "_build" / "config.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+def _update(config: dict[str, Any], own: dict[str, Any]) -> None:
+    for key, value in own.items():
+        if isinstance(value, dict):
+            _update(config[key], value)
+        else:
+            config[key] = value
 
 
 def build(book: Book, to: Path, fresh: bool) -> Path | None:
@@ -37,7 +62,7 @@ def build(book: Book, to: Path, fresh: bool) -> Path | None:
     output = to / "_build" / book.place if book.place else to
     jupyter_book = "from jupyter_book.cli.main import main; main()"  # of this Python: it is no module to run with -m
     command = [sys.executable, "-c", jupyter_book, "build", ".", "--path-output", str(output)]
-    command += ["--config", f"{book.folder}/_config.yml", "--toc", f"{book.folder}/_toc.yml"]
+    command += ["--config", str(write_config(book, output)), "--toc", f"{book.folder}/_toc.yml"]
     command += ["-n", "-W", "--keep-going", "-q", *(["--all"] if fresh else [])]
     done = subprocess.run(command, cwd=ROOT, check=False)
     return output / "_build" / "html" if done.returncode == 0 else None
