@@ -82,7 +82,7 @@ def test_each_entry_is_provoked() -> None:
 def test_the_message_is_the_one_on_the_page(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug: a learner searches the page for the message, and it has been worded otherwise."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(Exception) as error:  # noqa: B017 (which one: the page says)
+    with pytest.raises(Exception) as error:
         PROVOKE[name]()
     printed = f"{type(error.value).__name__}: {error.value}"
     wanted = ".*".join(map(re.escape, entries()[name].split("…")))
