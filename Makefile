@@ -22,7 +22,7 @@ PYTHONS := $(or $(PYTHON),python3 python3.10 python3.11 python3.12 python3.13 py
 # An environment whose Python has gone (an upgrade, a moved folder) is not ready.
 $(shell test -x $(PY) || rm -f $(READY) $(BOOK))
 
-.PHONY: help run test lab notebooks book lint lock clean
+.PHONY: help run test lab notebooks book slides release lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -38,13 +38,19 @@ test: $(READY)  ## check the style, run every test and every notebook
 	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 $(ARGS)
 
 lab: $(READY)  ## open the chapters in JupyterLab
-	@$(PY) -m jupyterlab $(or $(wildcard chapters),.) $(ARGS)
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/chapters $(ARGS)
 
 notebooks: $(READY)  ## build and run the chapters from their text sources
 	@$(PY) tools/build_notebooks.py $(ARGS)
 
 book: $(BOOK)  ## build the book, book/_build/html/index.html
 	@$(PY) tools/build_book.py $(ARGS)
+
+slides: $(READY)  ## make slides from the tagged cells of the chapters, in build/slides
+	@$(PY) tools/build_slides.py $(ARGS)
+
+release: $(READY)  ## one zip in dist/; with all packages, for a place without a network: ARGS=--wheels
+	@$(PY) tools/make_release.py $(ARGS)
 
 lint: $(READY)  ## formatter, linter and types
 	@$(PY) -m ruff format --check .

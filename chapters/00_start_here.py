@@ -31,7 +31,7 @@ print(report())
 # A model learns to follow instructions from examples: an *instruction*, sometimes an *[input](../book/glossary.md#input)* it is about, and the *output* we would like. The package holds a
 # small file of them. Today we take three of its kinds of task, so that one minute is enough to see something.
 
-# %%
+# %% tags=["slide"]
 from collections import Counter
 
 from ift_lib import load_examples
@@ -51,7 +51,7 @@ for example in examples[:3]:
 # A model reads nothing but text, so we agree on a form: a fixed frame around the instruction, then the answer. Here it is by hand, and then by the package.
 # The two are the same, letter for letter.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import ALPACA
 
 example = examples[1]
@@ -67,7 +67,7 @@ print(by_hand + ALPACA.response(example))
 # The text is cut into *[tokens](../book/glossary.md#token)*, and each token has a number. In training, the model guesses every next token; only its guesses at the [bracketed] ones count.
 # The last of them, `<|endoftext|>`, is how it learns to stop.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import encode_example, show_supervision
 
 encoded = [encode_example(example, ALPACA) for example in examples]
@@ -80,7 +80,7 @@ print(show_supervision(encoded[1]))
 # Some examples must never be trained on, or we could not tell learning from learning by heart: the *[validation](../book/glossary.md#validation-set)* set, to watch during training, and the *[test](../book/glossary.md#test-set)* set, for
 # the end.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import split_examples
 
 split = split_examples(examples, validation=0.1, test=0.1, seed=123)
@@ -93,14 +93,14 @@ print(f"{len(split.train)} to train on, {len(split.validation)} to watch, {len(s
 # The course brings its own small GPT-2, the *[pocket model](../book/glossary.md#pocket-model)*. It has read simple stories and an encyclopaedia for learners, and has never been told that it should answer.
 # Listen:
 
-# %%
+# %% tags=["slide"]
 from ift_lib import load_pretrained
 
 untrained = load_pretrained("pocket")
 model = load_pretrained("pocket")  # the one we are going to train
 print(f"{model.parameter_count():,} parameters")
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 from ift_lib import respond
 
 test = [examples[i] for i in split.test]
@@ -122,7 +122,7 @@ assert right_before <= len(test) / 4
 # Now the model sees the training examples three times. At each step it guesses the tokens of sixteen answers, and all its [parameters](../book/glossary.md#parameter) move a little, so that the right tokens become
 # likelier. The *[loss](../book/glossary.md#loss)* says how surprised it was; lower is better.
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Two loss curves over three epochs. Training and validation loss both fall steeply during the first epoch and more slowly after it."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Two loss curves over three epochs. Training and validation loss both fall steeply during the first epoch and more slowly after it."}}
 from ift_lib import TrainConfig, train
 from ift_lib.plots import plot_losses
 
@@ -171,7 +171,7 @@ from ift_lib.course.widgets.ask_both import ask_both
 
 ask_both({"before": untrained, "after": model}, ALPACA)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 9 The map
 #
 # You have walked the whole way once. Each step has its chapter:

@@ -27,7 +27,7 @@ tokenizer = get_tokenizer()
 texts = ["What is the opposite of hot?", "Write the plural of this word: leaf", "One day, a little girl"]
 new = generate_ids(model, [tokenizer.encode_ordinary(text) for text in texts], 24)  # at most 24 new tokens each
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for text, ids in zip(texts, new, strict=True):
     print(f"{text!r}\n    goes on: {decode(ids)!r}")
 
@@ -49,7 +49,7 @@ print("The model went on. It did not answer.")
 #
 # The package brings its own data set, a JSON file. Here are two entries as they stand in the file:
 
-# %%
+# %% tags=["slide"]
 import json
 
 from ift_lib.data import EMBEDDED
@@ -87,7 +87,7 @@ print(without_input)
 # The best-known format is that of Stanford's Alpaca (2023). It says in plain English what follows, and marks the parts with headings:
 
 
-# %%
+# %% tags=["slide-output"]
 def alpaca(example):
     text = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
     text += f"\n\n### Instruction:\n{example.instruction}"
@@ -121,7 +121,7 @@ print("the same for all", len(examples), "examples")
 # Chat models use shorter frames, made of markers that say whose turn it is. Microsoft's Phi-3 (2024) has `<|user|>` and `<|assistant|>`:
 
 
-# %%
+# %% tags=["slide"]
 def phi3(example):
     question = example.instruction
     if example.input:
@@ -144,7 +144,7 @@ print("the same for all", len(examples), "examples")
 # marker `<|end|>`. *ChatML*, OpenAI's format of 2023 and the model for many others, opens and closes every turn. Here is an example in ChatML
 # with its response, first with an input, then without. Exercise 1 lets you write it.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import CHATML
 
 for example in (with_input, without_input):
@@ -161,7 +161,7 @@ print("the response alone:", repr(response))
 # In the models these formats were made for, a marker such as `<|user|>` is a token of its own, one number in the [vocabulary](../book/glossary.md#vocabulary). GPT-2 does not know
 # any of them. It spells them, like any rare word, from pieces that it has:
 
-# %%
+# %% tags=["slide"]
 markers = ["### Response:", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
 for marker in markers:
     ids = tokenizer.encode_ordinary(marker)
@@ -178,7 +178,7 @@ print([tokenizer.decode([i]) for i in tokenizer.encode_ordinary("It is sour.<|im
 # (`.<` is one token of GPT-2. That does no harm as long as it is the same wherever the format is used.) And third, every frame has its price in
 # tokens, which are computed, stored and, near the end of GPT-2's 1,024 positions, missed.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import TEMPLATES
 
 print(f"{'format':<16}{'frame alone':>12}{'prompt, on average':>20}")
@@ -203,7 +203,7 @@ print(f"{share:.0%} of an average Alpaca prompt")
 # GPT-2 has exactly one [special token](../book/glossary.md#special-token), number 50256, written `<|endoftext|>` and called *[EOT](../book/glossary.md#end-of-text)* here. In pretraining it stood between two texts. We put
 # it after every response. It is the only way in which a model can say "I have finished": whoever generates, stops there.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import EOT
 
 prompt, response = ALPACA.render(without_input)
@@ -216,7 +216,7 @@ print("the last ids:", ids[-5:], " as text:", [tokenizer.decode([i]) for i in id
 #
 # Notice that we append the *number*. What if somebody's text contains the letters `<|endoftext|>`? There are two ways to read it:
 
-# %%
+# %% tags=["slide"]
 nasty = "What does <|endoftext|> mean?"
 as_text = tokenizer.encode_ordinary(nasty)
 as_markup = tokenizer.encode(nasty, allowed_special="all")
@@ -235,7 +235,7 @@ assert EOT not in as_text and EOT in as_markup
 # that ends in a space, as one easily types it:
 
 
-# %%
+# %% tags=["slide"]
 encode = tokenizer.encode_ordinary  # shorter, from here on
 
 
@@ -257,7 +257,7 @@ print("apart:   ", pieces("The capital of France is ") + pieces("Paris"))
 #
 # Which endings are safe? We try some:
 
-# %%
+# %% tags=["slide-output"]
 print(f"{'prompt ends':<14}{'response begins':<18}joint = apart")
 for end, begin in [
     ("\n", "Paris"),
@@ -316,7 +316,7 @@ print("by hand = encode_example, and training begins as asking does")
 # stops before the last heading and hopes that the model will write it:
 
 
-# %%
+# %% tags=["slide-output"]
 def training_text(example):
     return alpaca(example) + example.output
 
@@ -351,7 +351,7 @@ template_explorer()
 # %% [markdown]
 # The same drawing without the fields, as the explorer begins, and the proof that it shows the tokens of `encode_example`:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.widgets import template_picture
 
 for template in TEMPLATES.values():

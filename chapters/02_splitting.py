@@ -19,7 +19,7 @@
 #
 # First count. How many examples are there of each kind?
 
-# %%
+# %% tags=["slide"]
 from collections import Counter, defaultdict
 
 from ift_lib import load_examples
@@ -42,7 +42,7 @@ answers = [len(e.output.split()) for e in examples]
 for name, lengths in (("questions", questions), ("answers", answers)):
     print(f"{name}: {min(lengths)} to {max(lengths)} words, median {statistics.median(lengths):g}")
 
-# %% mystnb={"image": {"alt": "Two bar charts. Left: the 28 categories with 90 to 154 examples each, the largest everyday_knowledge with 154. Right: words in questions and answers; answers are mostly shorter than 10 words, questions reach 35."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Two bar charts. Left: the 28 categories with 90 to 154 examples each, the largest everyday_knowledge with 154. Right: words in questions and answers; answers are mostly shorter than 10 words, questions reach 35."}}
 import matplotlib.pyplot as plt
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 5.5), layout="constrained", width_ratios=[3, 2])
@@ -65,7 +65,7 @@ plt.show()
 #
 # `flawed.json` has 42 entries, most of them with a fault. Read some as they stand in the file:
 
-# %%
+# %% tags=["slide-output"]
 import json
 
 flawed = EMBEDDED.with_name("flawed.json")
@@ -104,7 +104,7 @@ for number, found in by_hand.items():
 # %% [markdown]
 # `find_problems` does the same, and names the place. It also reports exact copies, which are usable but worth knowing; so a problem has a flag `fatal`.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import find_problems
 
 problems = find_problems(flawed)
@@ -136,7 +136,7 @@ print(len(usable), "of", len(entries), "entries are usable")
 #
 # Usable is not good. Lengths show one more fault; for the others somebody has to read. (`examine` keeps each example with the number of its entry.)
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.data import examine
 
 numbered = examine(flawed).examples
@@ -157,7 +157,7 @@ for number in (17, 26, 31, 33):
 # Duplicates do harm twice: a model learns by heart what it sees often, and a copy on the other side of the split spoils the test.
 # Which questions are the same? Not only the same *string*: case, punctuation and spaces do not make another question. So *[normalise](../book/glossary.md#normalise)*, then compare:
 
-# %%
+# %% tags=["slide"]
 import re
 
 
@@ -182,7 +182,7 @@ print([group for group in same.values() if len(group) > 1])
 # $$J(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
 
 
-# %%
+# %% tags=["slide-output"]
 def my_shingles(example):
     text = bare_question(example)
     return {text[at : at + 5] for at in range(max(1, len(text) - 4))}
@@ -223,7 +223,7 @@ print("find_duplicates says the same")
 # In a set of *n* examples there are *n*(*n* − 1)/2 pairs, so by hand this is for small files. `find_duplicates` gives the same answer without
 # looking at every pair (its docstring says how). Our own data set, at last:
 
-# %%
+# %% tags=["slide"]
 n = len(examples)
 print(f"{n * (n - 1) // 2:,} pairs; groups of duplicates: {find_duplicates(examples)}")
 
@@ -279,7 +279,7 @@ assert my_split(len(examples), seed=124)[2] != test
 # %% [markdown]
 # Is every category well represented in the test part? By chance, some give half of the tenth they should, others far more than that:
 
-# %%
+# %% tags=["slide"]
 in_test = Counter(examples[i].category for i in test)
 shares = {category: in_test[category] / counts[category] for category in counts}
 for category in (min(shares, key=shares.get), max(shares, key=shares.get)):
@@ -333,14 +333,14 @@ print("the same", len(split.train) + len(split.validation) + len(split.test), "i
 #
 # **Every example is in exactly one part.**
 
-# %%
+# %% tags=["slide"]
 assert sorted([*split.train, *split.validation, *split.test]) == list(range(len(examples)))
 print("each of the", len(examples), "examples is in exactly one part")
 
 # %% [markdown]
 # **No question stands in two parts**, up to case, punctuation and spaces.
 
-# %%
+# %% tags=["slide"]
 train_set, validation_set, test_set = ([examples[i] for i in part] for part in vars(split).values())
 seen = {bare_question(example) for example in train_set}
 print(sum(bare_question(example) in seen for example in validation_set + test_set), "questions were asked in training")
@@ -382,7 +382,7 @@ for place in sorted(range(len(similar)), key=lambda place: -similar[place][0])[:
 # These are the closest of all: the same instruction with another word, and another answer. That is what the threshold is for. Such questions are wanted: the
 # model has learned *how* this kind of task is done, and is tested on a word that it has not seen.
 
-# %% mystnb={"image": {"alt": "Histogram of 290 test questions by the similarity of the most similar training question. Most lie between 0.3 and 0.8; none reaches the threshold, a dashed line at 0.85."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Histogram of 290 test questions by the similarity of the most similar training question. Most lie between 0.3 and 0.8; none reaches the threshold, a dashed line at 0.85."}}
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.hist([similarity for similarity, _ in similar], bins=[i / 20 for i in range(21)], color="#0072b2")
 axes.axvline(0.85, color="#d55e00", linestyle="--")
@@ -396,7 +396,7 @@ plt.show()
 #
 # The same seed gives the same split of the same data in the same order. Suppose somebody adds a single example, or sorts the file by its answers:
 
-# %%
+# %% tags=["slide"]
 from ift_lib import Example
 
 one_more = [Example("Name a colour of the rainbow.", output="Green.", category="everyday_knowledge"), *examples]

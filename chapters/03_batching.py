@@ -39,7 +39,7 @@ for example in three:
 # [Prompt](../book/glossary.md#prompt) and [response](../book/glossary.md#response) are encoded apart (chapter 1 showed why: no token may span the seam), and after the response comes
 # the *[end of text](../book/glossary.md#end-of-text)*, EOT, [GPT-2](../book/glossary.md#gpt-2)'s only [special token](../book/glossary.md#special-token). It is what the model must say when it has nothing more to say.
 
-# %%
+# %% tags=["slide"]
 tokenizer = get_tokenizer()
 prompts = [tokenizer.encode_ordinary(PHI3.prompt(example)) for example in three]
 responses = [tokenizer.encode_ordinary(PHI3.response(example)) for example in three]
@@ -65,7 +65,7 @@ print("prompt lengths:", [e.prompt_length for e in encoded])
 # follows it), and the *target* is the row without its first token (nothing predicts it). At every place, input and
 # target are neighbours.
 
-# %%
+# %% tags=["slide-output"]
 row = rows[0]
 read, say = row[:-1], row[1:]
 for before, after in zip(read, say, strict=True):
@@ -78,7 +78,7 @@ for before, after in zip(read, say, strict=True):
 #
 # A tensor is a rectangle, so this does not work:
 
-# %%
+# %% tags=["slide"]
 try:
     torch.tensor([row[:-1] for row in rows])
 except ValueError as error:
@@ -91,7 +91,7 @@ except ValueError as error:
 # But what should the model say where it reads padding? Nothing. PyTorch's [cross-entropy](../book/glossary.md#cross-entropy) has a target for "do not count
 # this place": **[−100](../book/glossary.md#ignore-index)** (`ignore_index`, our `IGNORE`). So inputs are filled with EOT, and targets with −100.
 
-# %%
+# %% tags=["slide"]
 width = max(len(row) for row in rows) - 1
 inputs = torch.tensor([row[:-1] + [EOT] * (width - len(row[:-1])) for row in rows])
 targets = torch.tensor([row[1:] + [IGNORE] * (width - len(row[1:])) for row in rows])
@@ -101,7 +101,7 @@ print("targets", tuple(targets.shape), " row 0 ends in", targets[0, -14:].tolist
 # %% [markdown]
 # In the targets, exactly one EOT is left in each row, the real one, and after it stand only −100:
 
-# %%
+# %% tags=["slide"]
 print("EOT among the targets of each row:", (targets == EOT).sum(dim=1).tolist())
 print("EOT among the inputs of each row: ", (inputs == EOT).sum(dim=1).tolist())
 
@@ -117,7 +117,7 @@ print("EOT among the inputs of each row: ", (inputs == EOT).sum(dim=1).tolist())
 # How many of them? Where the model reads the **last** prompt token, its target is already the **first** response token.
 # So a prompt of `p` tokens has only `p − 1` targets to mask.
 
-# %%
+# %% tags=["slide"]
 masked = targets.clone()
 for number, prompt in enumerate(prompts):
     masked[number, : len(prompt) - 1] = IGNORE
@@ -141,7 +141,7 @@ print("graded with the mask:   ", (masked != IGNORE).sum(dim=1).tolist())
 # Here is the whole step. One loop, [one shift](../book/glossary.md#shift), two fillers, no searching.
 
 
-# %%
+# %% tags=["slide"]
 def my_collate(encoded, mask_prompt=True):
     inputs, targets = [], []
     for example in encoded:
@@ -195,7 +195,7 @@ mask_explorer()
 # %% [markdown]
 # The same drawing without the knobs, with a proof that it shows what `collate` makes:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.widgets import mask_picture
 
 picture = mask_picture(encoded)
@@ -209,7 +209,7 @@ picture
 # A model gives one number (*[logit](../book/glossary.md#logit)*) for each token of the [vocabulary](../book/glossary.md#vocabulary). Take a vocabulary of three tokens and a row of
 # four places, of which two are graded. The loss of a place is −log of the probability that the target got:
 
-# %%
+# %% tags=["slide"]
 logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 2.0]])
 answer = torch.tensor([-100, 1, 0, -100])
 
@@ -221,7 +221,7 @@ print(f"sum {sum(losses):.3f}, count {len(losses)}, mean {sum(losses) / len(loss
 # %% [markdown]
 # A place with −100 adds nothing to the sum, nothing to the count, and nothing to the [gradient](../book/glossary.md#gradient). PyTorch says the same:
 
-# %%
+# %% tags=["slide"]
 assert torch.isclose(F.cross_entropy(logits, answer, reduction="sum"), torch.tensor(sum(losses)))
 assert torch.isclose(F.cross_entropy(logits, answer), torch.tensor(sum(losses) / len(losses)))
 
@@ -246,7 +246,7 @@ print("nothing graded: sum", total.item(), "but mean", mean.item())
 # itself, for instance in its model Git ([PR 47395](https://github.com/huggingface/transformers/pull/47395)). In this
 # course, models and losses never shift.
 
-# %%
+# %% tags=["slide"]
 print("reads       shifted once   shifted twice")
 for place in range(len(prompts[0]) - 1, len(rows[0]) - 2):
     pieces = [tokenizer.decode([i]) for i in rows[0][place : place + 3]]
@@ -273,7 +273,7 @@ with torch.no_grad():
             count += 1
 once, twice = once / count, twice / count
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"shifted once:  {once:.1f} nats per token")
 print(f"shifted twice: {twice:.1f} nats per token")
 
@@ -290,7 +290,7 @@ print("Shifted twice, no error is raised. Only the loss is higher: nats that you
 # Suppose a first batch has short responses, 2 graded tokens with a mean loss of 4.0, and a second has long ones, 18
 # with a mean of 2.0. What is the mean loss?
 
-# %%
+# %% tags=["slide"]
 means, counts = [4.0, 2.0], [2, 18]
 print("mean of the means:", sum(means) / len(means))
 print("sum over count:   ", sum(m * n for m, n in zip(means, counts, strict=True)) / sum(counts))
@@ -312,7 +312,7 @@ for size in (1, 4, 16):
     mean_of_means[size] = sum(means) / len(means)
     sum_over_count[size] = evaluate(model, batches).mean
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print("batch size   mean of means   sum / count")
 for size in (1, 4, 16):
     print(f"{size:>10}   {mean_of_means[size]:>13.3f}   {sum_over_count[size]:>11.3f}")

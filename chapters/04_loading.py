@@ -31,7 +31,7 @@ from ift_lib.course.widgets import architecture_map
 
 architecture_map()
 
-# %% mystnb={"image": {"alt": "Map of the pocket GPT-2 from ids to logits: token and position embedding, eight blocks of attention and feed-forward parts, last layer norm, logits by the token embedding once more; beside each part its number of parameters and its share of all."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Map of the pocket GPT-2 from ids to logits: token and position embedding, eight blocks of attention and feed-forward parts, last layer norm, logits by the token embedding once more; beside each part its number of parameters and its share of all."}}
 from ift_lib.course.widgets import draw_architecture
 
 draw_architecture("pocket")
@@ -57,7 +57,7 @@ for name, p in model.named_parameters():
 # %% [markdown]
 # Now add up: embeddings, one block as often as there are blocks, the last norm.
 
-# %%
+# %% tags=["slide"]
 numbers = {name: p.numel() for name, p in model.named_parameters()}
 embeddings = numbers["wte.weight"] + numbers["wpe.weight"]
 one_block = sum(n for name, n in numbers.items() if name.startswith("h.0."))
@@ -71,7 +71,7 @@ assert by_hand == model.parameter_count() == draw_architecture(model.config).ser
 # OpenAI published four sizes in 2019. We need not download them to count: on PyTorch's "meta" device a tensor has a
 # shape and no numbers.
 
-# %%
+# %% tags=["slide"]
 for name, config in SIZES.items():
     with torch.device("meta"):
         empty = GPT(config)
@@ -90,7 +90,7 @@ for name, config in SIZES.items():
 # There is no output layer in that list. The stream is compared with the rows of `wte`, the very table that read the
 # ids: the two are *[tied](../book/glossary.md#tied-weights)* ([Press and Wolf 2017](https://arxiv.org/abs/1608.05859)).
 
-# %%
+# %% tags=["slide"]
 tokenizer = get_tokenizer()
 ids = torch.tensor([tokenizer.encode_ordinary("The cat sat on the mat.")])
 with torch.no_grad():
@@ -133,7 +133,7 @@ def linear(x, layer):
 # position after the other:
 
 
-# %%
+# %% tags=["slide"]
 def one_head(q, k, v):  # (T, D) each
     results, weights = [], torch.zeros(len(q), len(q))
     for t in range(len(q)):
@@ -155,7 +155,7 @@ def attention(x, attn):  # (T, C) -> (T, C), and the weights of each head
 # "negative becomes 0"), and narrows them again. GPT-2 computes the GELU with a tanh:
 
 
-# %%
+# %% tags=["slide"]
 def gelu(x):
     return 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)))
 
@@ -176,7 +176,7 @@ print("block 0: the same", tuple(by_hand.shape), "numbers, by hand and by the mo
 # And because the whole model is this block again and again, the whole model by hand is short:
 
 
-# %%
+# %% tags=["slide"]
 def gpt_by_hand(model, ids, block=block_by_hand):
     x = model.wte.weight[ids] + model.wpe.weight[: len(ids)]
     for layer in model.h:
@@ -234,7 +234,7 @@ print("largest weight above the diagonal:", heads.triu(1).max().item())
 # itself, the one that looks most at the token before, and the one that spreads its weights most. Nobody told them to;
 # this division of labour was learned.
 
-# %% mystnb={"image": {"alt": "Attention weights of three heads of the first block for the tokens of: The cat sat on the mat. Each is a lower triangle of numbers whose rows sum to 1; above the diagonal stand crosses, for nothing later is seen. The first head looks most at the token itself, the second most at the token before, the third spreads its weights."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Attention weights of three heads of the first block for the tokens of: The cat sat on the mat. Each is a lower triangle of numbers whose rows sum to 1; above the diagonal stand crosses, for nothing later is seen. The first head looks most at the token itself, the second most at the token before, the third spreads its weights."}}
 from matplotlib.figure import Figure
 
 from ift_lib.picture import Picture, drawing, finish
@@ -267,7 +267,7 @@ finish(Picture(figure, series, "who looks at whom, in three heads of the first b
 # %% [markdown]
 # A consequence you can test without looking inside: change the last token, and no earlier logit moves.
 
-# %%
+# %% tags=["slide"]
 changed = ids.clone()
 changed[0, -1] = tokenizer.encode_ordinary("!")[0]
 with torch.no_grad():
@@ -284,7 +284,7 @@ print(
 # you have enough: *[greedy](../book/glossary.md#greedy)* generation.
 
 
-# %%
+# %% tags=["slide"]
 def greedy(model, ids, limit):
     new = []
     with torch.no_grad():
@@ -298,7 +298,7 @@ beginnings = ["One day, a little girl", "Water is", "The opposite of hot is"]
 prompts = [tokenizer.encode_ordinary(text) for text in beginnings]
 continued = [greedy(model, prompt, 20) for prompt in prompts]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for text, new in zip(beginnings, continued, strict=True):
     print(f"{text} |{tokenizer.decode(new)}\n")
 
@@ -324,7 +324,7 @@ questions = [
 ]
 answers = respond(model, questions, ALPACA, max_new_tokens=30)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for question, answer in zip(questions, answers, strict=True):
     print(f"{question.instruction} {question.input}\n    wanted: {question.output}\n    said:   {answer.text!r}\n")
 
@@ -366,7 +366,7 @@ for name, t in tensors.items():
 #
 # `load_pretrained` does all this; we follow it tensor by tensor:
 
-# %%
+# %% tags=["slide"]
 reference = load_pretrained(REFERENCE)
 ours = reference.state_dict()
 done = {"as it is": 0, "transposed": 0, "dropped": 0}
@@ -392,7 +392,7 @@ print(done)
 # they must be compared with those of an implementation **that we did not write**. The folder holds the logits that
 # `transformers` computed with these weights for two rows of ids:
 
-# %%
+# %% tags=["slide"]
 theirs = json.loads((REFERENCE / "logits.json").read_text(encoding="utf-8"))
 print("computed by", theirs["made_by"])
 with torch.no_grad():

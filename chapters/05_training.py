@@ -16,7 +16,7 @@
 # Everything below happens with the pocket GPT-2 and the course's own instructions, split as in chapter 2 and encoded as in chapter 3. Of the
 # training split we take the first 1,000 examples, so that training takes a minute at most, and not several.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import ALPACA, PHI3, encode_example, load_examples, split_examples
 from ift_lib.data import EMBEDDED
 
@@ -60,7 +60,7 @@ loss = losses.sum() / len(losses)
 
 print(f"{batch.inputs.numel()} places, {batch.tokens} of them tokens, {len(losses)} graded")
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(f"loss {loss:.2f} nats per graded token, perplexity {loss.exp():.0f}")
 print(f"guessing: loss {math.log(50257):.2f}, perplexity {math.exp(math.log(50257)):.0f}")
 
@@ -82,7 +82,7 @@ assert math.isclose(ours.mean, loss.item(), rel_tol=1e-4)
 assert 1 < loss < math.log(50257)
 print("the same loss; the model guesses better than by chance")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 One step by hand
 #
 # A training step is five lines:
@@ -136,7 +136,7 @@ print("nearly every weight moved by 0.001, which is the learning rate")
 # is +1 or −1, *however large the gradient is*. So the [learning rate](../book/glossary.md#learning-rate) is the size of a step. (For the same reason clipping changes nothing in this
 # first step; later, when the means remember many gradients, it does.)
 
-# %%
+# %% tags=["slide"]
 m = (1 - 0.9) * gradient  # running mean of the gradient, begun at 0
 v = (1 - 0.95) * gradient**2  # running mean of its square
 m_hat, v_hat = m / (1 - 0.9), v / (1 - 0.95)  # as if they had not begun at 0
@@ -162,7 +162,7 @@ print("train_step: the same loss, the same weights")
 # %% [markdown]
 # The last of the five lines is the one that is forgotten. PyTorch *adds* each new gradient to the one that is there. What if nobody clears it?
 
-# %%
+# %% tags=["slide"]
 forgetful = copy.deepcopy(model).train()
 lengths = []
 for _ in range(3):
@@ -183,7 +183,7 @@ four = copy.deepcopy(model).train()
 optimizer = make_optimizer(four, TrainConfig())
 seen = [train_step(four, optimizer, [batch], lr=1e-3, clip=1.0).mean for _ in range(12)]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(" ".join(f"{value:.1f}" for value in seen))
 
 # %%
@@ -213,7 +213,7 @@ def my_evaluate(model, examples):
 untrained, drilled = my_evaluate(model, validation_set), my_evaluate(four, validation_set)
 assert math.isclose(untrained, evaluate(model, in_order(validation_set, 16)).mean, rel_tol=1e-5)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-more"]
 print(f"loss of the four: {seen[-1]:.2f}")
 print(f"validation loss: {untrained:.2f} untrained, {drilled:.2f} drilled on the four")
 
@@ -246,7 +246,7 @@ assert round(config.warmup * steps) == 6
 assert all(math.isclose(mine, learning_rate(step, steps, config)) for step, mine in enumerate(rates))
 print(f"{steps} steps: {rates[0]:.5f} at the first, {max(rates):.5f} at the highest, {rates[-1]:.5f} at the last")
 
-# %% mystnb={"image": {"alt": "The learning rate over 126 steps: a steep straight rise to 0.001 within 6 steps, then half a cosine down to 0.0001."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "The learning rate over 126 steps: a steep straight rise to 0.001 within 6 steps, then half a cosine down to 0.0001."}}
 from ift_lib.picture import BLUE, Picture, drawing, finish, new_figure
 
 figure, axes = new_figure((7.2, 2.6))
@@ -272,7 +272,7 @@ finish(Picture(figure, {"rate": list(enumerate(rates))}, alt), None)
 #
 # With a batch of 16, how many steps has an epoch of 1,000 examples?
 
-# %%
+# %% tags=["slide"]
 from ift_lib import batch_order
 
 order = batch_order([len(e) for e in train_set], batch_size=16, seed=123, epoch=0)
@@ -297,7 +297,7 @@ del student, second, forgetful, four, optimizer
 asked = [examples[i] for i in split.test[:40]]
 answers_before = respond(model, asked, PHI3, max_new_tokens=24)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for example, answer in list(zip(asked, answers_before, strict=True))[:5]:
     print(f"{example.instruction} [{example.input}]" if example.input else example.instruction)
     print(f"    wanted: {example.output}\n    said:   {answer.text[:70]!r}")
@@ -320,7 +320,7 @@ history = train(model, train_set, validation_set, config, on_step=live)
 # %% [markdown]
 # The same picture, when all is done:
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Training and validation loss over 2 epochs: both fall steeply in the first quarter of an epoch and then more and more slowly."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Training and validation loss over 2 epochs: both fall steeply in the first quarter of an epoch and then more and more slowly."}}
 from ift_lib.plots import plot_losses
 
 plot_losses(history)
@@ -342,7 +342,7 @@ print("validation loss fell by more than 1 nat, and the model has the weights of
 # * *[steps](../book/glossary.md#step)*: how often were the weights changed? Learning rates and warm-up are told in steps.
 # * *tokens*: how much was read? Time and money are told in tokens, and runs with other batch sizes can be compared.
 
-# %%
+# %% tags=["slide-output"]
 from IPython.display import Markdown
 
 rows = [f"| {p.step} | {p.epoch:.2f} | {p.tokens:,} |" for p in history.validation]
@@ -363,7 +363,7 @@ Markdown("\n".join(["| steps | epochs | tokens |", "|--:|--:|--:|", *rows]))
 # %%
 answers_after = respond(model, asked, PHI3, max_new_tokens=24)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for example, answer in list(zip(asked, answers_after, strict=True))[:5]:
     print(f"{example.instruction} [{example.input}]" if example.input else example.instruction)
     print(f"    wanted: {example.output}\n    said:   {answer.text[:70]!r}")
@@ -380,7 +380,7 @@ print("it answers in the form it was shown, and stops by itself")
 #
 # **The same seed, the same losses.** The order of the examples and the [dropout](../book/glossary.md#dropout) are all that chance decides, and the seed decides chance:
 
-# %%
+# %% tags=["slide"]
 runs = []
 for seed in (1, 1, 2):
     small_config = TrainConfig(epochs=1, batch_size=8, seed=seed)
@@ -399,7 +399,7 @@ print("seed 1 twice: equal to the last bit. Seed 2: another run.")
 #
 # Much code took the mean loss of each micro-batch and divided by how many there are. Here are eight examples, cut into four micro-batches:
 
-# %%
+# %% tags=["slide"]
 eight = sorted(train_set[:64], key=lambda e: len(e) - e.prompt_length)[::9]  # short and long responses
 pieces = [collate(eight[at : at + 2]) for at in range(0, 8, 2)]
 graded = [piece.graded for piece in pieces]
@@ -429,7 +429,7 @@ mean_of_means = gradient_of(pieces, [1 / n / len(pieces) for n in graded])
 divided_once = gradient_of(pieces, [1 / sum(graded)] * len(pieces))
 off_wrong, off_right = ((g - whole).norm().item() / whole.norm().item() for g in (mean_of_means, divided_once))
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-more"]
 print(f"distance from the gradient of the whole batch: mean of means {off_wrong:.0%}, divided once {off_right:.4%}")
 
 # %%

@@ -16,7 +16,7 @@
 # *Overfitting* is learning the training examples by heart instead of what they have in common. The recipe for it is simple: few examples, seen often. We
 # take 48 examples and show them to the model eight times. Another 64, which it never trains on, are there to measure on.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import PHI3, TrainConfig, encode_example, load_examples, split_examples
 from ift_lib.data import EMBEDDED
 
@@ -74,7 +74,7 @@ for epoch in range(config.epochs):
 
 last_weights = copy.deepcopy(model.state_dict())
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Loss over eight epochs on 48 examples: training loss falls towards zero; validation loss falls for a few epochs, turns, and rises while training loss goes on falling. The stretch after the turn is hatched."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Loss over eight epochs on 48 examples: training loss falls towards zero; validation loss falls for a few epochs, turns, and rises while training loss goes on falling. The stretch after the turn is hatched."}}
 from ift_lib.plots import plot_losses
 
 print("epoch   training   validation")
@@ -99,7 +99,7 @@ print("training loss went on falling; validation loss fell, turned, and rose")
 # 2. the last one lies clearly above it, by more than chance;
 # 3. meanwhile the training loss fell. (If both rise, the run is going wrong, perhaps because the [learning rate](../book/glossary.md#learning-rate) is too high. That is another illness.)
 
-# %%
+# %% tags=["slide"]
 turn = min(range(len(validation)), key=lambda epoch: validation[epoch])
 rise = validation[-1] - validation[turn]
 train_fall = training[turn] - training[-1]
@@ -143,7 +143,7 @@ for _ in range(1000):
 rises.sort()
 low, high = rises[25], rises[975]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(found)
 print(f"the rise is {rise:.2f} nats, with a 95 % interval of {low:.2f} to {high:.2f}")
 
@@ -157,7 +157,7 @@ print("the interval does not reach down to 0: not chance")
 # While training, nobody knows the future: after one worse epoch a better one may come. So *[early stopping](../book/glossary.md#early-stopping)* waits: if `patience`
 # evaluations in a row bring no new lowest loss, it stops. By hand, on the losses we have:
 
-# %%
+# %% tags=["slide"]
 patience = 2
 lowest, waited, stopped = math.inf, 0, None
 for epoch, loss in enumerate(validation):
@@ -174,7 +174,7 @@ assert stopped == turn + patience
 # The library's `EarlyStopping` does this, and keeps a copy of the weights at each new lowest loss. Here it gets our losses one by one, and any
 # model at all:
 
-# %%
+# %% tags=["slide"]
 from ift_lib import EarlyStopping
 
 stopping = EarlyStopping(patience)
@@ -219,7 +219,7 @@ with_best = evaluate(model, in_order(validation_set, 16)).mean
 assert math.isclose(with_last, validation[-1], rel_tol=1e-4)
 assert math.isclose(with_best, min(validation), rel_tol=1e-4)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(f"validation loss with the last weights {with_last:.2f}, with the best {with_best:.2f}")
 
 # %%
@@ -246,7 +246,7 @@ for name, weights in {"at the turn": best_weights, "at the end": last_weights}.i
         answers[name, kind] = [r.text for r in respond(model, asked, PHI3, max_new_tokens=24)]
         exact[name, kind] = sum(a == e.output for a, e in zip(answers[name, kind], asked, strict=True))
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for (name, kind), count in exact.items():
     print(f"{name:<12} {kind:<8} {count:>2} of {len(known)} word for word")
 print()
@@ -282,7 +282,7 @@ for name, examples_used, dropout, changed in [
     pupil = load_pretrained("pocket", dropout=dropout)
     runs[name] = train(pupil, examples_used, validation_set, changed)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print("              lowest validation loss   at the end   rise")
 for name, run in runs.items():
     best, last = run.best().loss, run.validation[-1].loss
@@ -320,7 +320,7 @@ overfitting_lab(result)
 # %% [markdown]
 # The curves with which it begins, and what it says about them:
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Loss over eight epochs on 32 examples: training loss falls, validation loss falls, turns and rises; the lowest point is marked with a star, the stretch after it is hatched."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Loss over eight epochs on 32 examples: training loss falls, validation loss falls, turns and rises; the lowest point is marked with a star, the stretch after it is hatched."}}
 print(describe_lab(result))
 draw_lab(result)
 

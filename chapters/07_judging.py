@@ -64,7 +64,7 @@ del model
 # after fine-tuning. From one such run of the [pocket model](../book/glossary.md#pocket-model), forty answers are part of the package: some of every kind of task. An
 # answer with all that belongs to it is an `Item`.
 
-# %%
+# %% tags=["slide-output"]
 from collections import Counter
 
 from ift_lib.course.judging import chapter_items
@@ -85,7 +85,7 @@ for item in items[:3]:
 # * *[blind](../book/glossary.md#blind)* grading: who grades sees neither what kind of model wrote the answer, nor what anyone or anything else said of it;
 # * a *shuffled* order, another one for each grader, so that not all of them are tired at the same answers.
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation import SCALE, blind_order
 
 for grade, meaning in SCALE.items():
@@ -127,7 +127,7 @@ print(len(mine), "graded by you")
 # team: a large language model that reads for us, not a person (`ift_lib/assets/judging/README.md` has the details). So they stand in for a reader's grades, and nobody has
 # checked them yet. That is your part.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.judging import chapter_grades
 
 grades = {grade.item: grade.grade for grade in chapter_grades()}
@@ -146,7 +146,7 @@ print(f"mean grade {sum(grades.values()) / len(grades):.2f}")
 # We have a second grader for most of the answers, one who never gets tired: the rule in `verify`, which says right or wrong where a
 # program can tell. Call a grade of 4 or 5 "right" and compare. And for contrast a third one, who is lazy: he says "wrong" to everything and reads nothing.
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation import cohen_kappa
 
 both = [item for item in items if item.verified is not None]
@@ -190,7 +190,7 @@ else:
 # gone. *[Token](../book/glossary.md#token) [F1](../book/glossary.md#f1)* counts the words they share: *[precision](../book/glossary.md#precision)* is the share of the answer's words that are in the reference,
 # *[recall](../book/glossary.md#recall)* the share of the reference's words that are in the answer, and F1 is their harmonic mean. By hand:
 
-# %%
+# %% tags=["slide"]
 import re
 import string
 
@@ -215,7 +215,7 @@ print(f"{f1_by_hand('The opposite of hot is warm.', 'The opposite of hot is cold
 # Look at this example for a moment. The one word that matters is wrong, and four fifths of the points are given. *[ROUGE-L](../book/glossary.md#rouge-l)* wants the shared words
 # in the same order: it is the same mean, with the *longest common subsequence* in place of the shared words.
 
-# %%
+# %% tags=["slide-output"]
 from functools import cache
 
 
@@ -241,7 +241,7 @@ print("token F1", f1_by_hand(mixed, reference), " ROUGE-L", rouge_by_hand(mixed,
 # The library has all three, and *[verified-correct](../book/glossary.md#verified-correct)*, which is not a formula but a small program for each kind of task. On all forty answers they
 # agree with ours:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation import exact_match, rouge_l, token_f1, verify
 
 for item in items:
@@ -303,7 +303,7 @@ for name, values in metrics.items():
 # A *judge* is anything that takes a [prompt](../book/glossary.md#prompt) and returns a text. The question that the book this course descends from asks
 # (*Build a Large Language Model From Scratch*, chapter 7) goes like this; by hand:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation import SCORE
 
 item = items[0]
@@ -319,7 +319,7 @@ print(prompt)
 # The judge's reply is text, and a score has to be read out of it. The book calls `int(reply)` and leaves out what raises an
 # error. Ours is stricter (it takes whole numbers from 0 to 100) and keeps the failures:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.judge import parse_score, parse_score_as_book
 
 for reply in ("85", " 85\n", "Score: 85", "85/100", "150", "-5", "8_5"):
@@ -351,7 +351,7 @@ print(summarize(verdicts))
 # Now a judge that is polite. When an answer is bad, it does not write a number, it apologises. (Real ones do worse, as you will see below.) Nothing else has changed: the
 # same answers, the same scores.
 
-# %%
+# %% tags=["slide"]
 polite = judge_items(items, StubJudge(chatty_below=50))
 print("first reply to a bad answer:", next(v.replies[0] for v in polite if v.score is None))
 print(summarize(polite))
@@ -382,7 +382,7 @@ print(summarize(polite))
 # a hundred and thirty-five million [parameters](../book/glossary.md#parameter). It is **a weak judge**, and that is good for learning: its weaknesses are easy to see. Large judges
 # like length and the first seat too ([Zheng et al. 2023](https://arxiv.org/abs/2306.05685)), only less plainly, and you will need the same tools to see it.
 
-# %%
+# %% tags=["slide"]
 from ift_lib.course.judging import recorded
 
 verdicts = judge_items(items, recorded("score"), attempts=1)
@@ -396,7 +396,7 @@ print(summarize(verdicts))
 #
 # **Constrain it.** Leave it only those tokens that continue a number from 0 to 100, as servers do that offer *[structured output](../book/glossary.md#structured-output)*. Now every reply can be read.
 
-# %%
+# %% tags=["slide"]
 constrained = judge_items(items, recorded("score-choice"))
 print(summarize(constrained))
 print("the scores:", sorted(Counter(verdict.score for verdict in constrained).items()))
@@ -411,7 +411,7 @@ from ift_lib.evaluation import YES_NO
 
 print(YES_NO.prompt(items[0]))
 
-# %%
+# %% tags=["slide"]
 yes_no = judge_items(items, recorded("yes-no"), YES_NO)
 print(summarize(yes_no, YES_NO))
 print("the scores:", sorted(verdict.score for verdict in yes_no))
@@ -432,7 +432,7 @@ print(sum(verdict.score is not None for verdict in reasons), "of", len(reasons),
 # First try the instruments on what is known: plant a fault, and see whether it is found. This judge compares two answers, the one after fine-tuning and the one before, and
 # has a soft spot for whichever is shown first.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation import PAIR_FIRST, PAIR_SECOND
 from ift_lib.evaluation.judge_check import findings_table, position
 
@@ -503,7 +503,7 @@ assert length_gain(yes_no, longer).value == sum(gains) / len(gains)
 # %% [markdown]
 # And the constrained judge, which writes a number, a grade, or a seat:
 
-# %%
+# %% tags=["slide-output"]
 sampled = [judge_items(items, recorded(f"score-choice-sampled-{seed}")) for seed in (1, 2, 3)]
 rubric = judge_items(items, recorded("rubric-choice"), RUBRIC)
 first = judge_items(items, recorded("pair-first-choice"), PAIR_FIRST)
@@ -547,7 +547,7 @@ print(f"the rule:   before {right_before} right, after {sum(by_rule)} right")
 # %% [markdown]
 # On average it prefers the rambling of the model that was never fine-tuned. In a picture, the grades and its scores:
 
-# %% mystnb={"image": {"alt": "Each of the forty answers by its grade and the yes-or-no judge's score; a line joins the mean score of each grade."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Each of the forty answers by its grade and the yes-or-no judge's score; a line joins the mean score of each grade."}}
 from ift_lib.course.judging import plot_verdicts
 
 plot_verdicts(items, yes_no, grades)

@@ -21,7 +21,7 @@
 #
 # Three things: **data**, **how to ask**, **how to score**. Here is one.
 
-# %%
+# %% tags=["slide"]
 data = [  # text, choices, the right one
     ("The moon shines at", (" spoon", " night"), 1),
     ("She drank a cup of", (" tea", " door"), 0),
@@ -59,7 +59,7 @@ def loglikelihood_by_hand(context, choice):
 
 by_hand = [[loglikelihood_by_hand(text, choice) for choice in choices] for text, choices, _ in data]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 for (text, choices, _), values in zip(data, by_hand, strict=True):
     print(text, [f"{choice!r} {value:.1f}" for choice, value in zip(choices, values, strict=True)])
 
@@ -86,7 +86,7 @@ print("the same, for", len(told), "choices")
 # One trap is worth a look, for it spoils real evaluations. [GPT-2](../book/glossary.md#gpt-2)'s tokens carry the space before them, so " A" and "A" are two different tokens. Where does the space
 # belong: at the end of the question, or at the start of the choice?
 
-# %%
+# %% tags=["slide"]
 print('"Answer: A"     ', [tokenizer.decode([i]) for i in tokenizer.encode_ordinary("Answer: A")])
 apart = tokenizer.encode_ordinary("Answer: ") + tokenizer.encode_ordinary("A")
 print('"Answer: " + "A"', [tokenizer.decode([i]) for i in apart])
@@ -119,7 +119,7 @@ print(row)
 # By hand:
 
 
-# %%
+# %% tags=["slide-output"]
 def block(row, letter=""):
     lines = [row.question, *(f"{name}. {option}" for name, option in zip(LETTERS, row.options, strict=True))]
     return "\n".join([*lines, "Answer:" + letter])
@@ -164,7 +164,7 @@ for right, n in ((23, 114), (30, 114), (36, 114), (260, 1000), (3640, 14_000)):
 # %% [markdown]
 # With 114 questions, 26 % may be guessing, and so may 20 %, and even 32 %: 25 lies within each of these intervals. With a thousand questions 26 % may still be. Only the 14,000 of the real benchmark can tell 26 from 25. In a picture:
 
-# %% mystnb={"image": {"alt": "An accuracy of 26 percent with its interval for 30 to 30,000 questions. Only from 10,000 questions on does the whole interval lie above the line of guessing, 25 percent."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "An accuracy of 26 percent with its interval for 30 to 30,000 questions. Only from 10,000 questions on does the whole interval lie above the line of guessing, 25 percent."}}
 from ift_lib.course.knowledge import plot_worth
 
 picture = plot_worth(share=0.26, chance=0.25)
@@ -202,7 +202,7 @@ print("Guessing lies within the interval: nothing shows that this model knows an
 #
 # A score is a sum over answers, so look at the answers.
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Bars for each letter: how often the model says it and how often it is right. The model says A nearly always; the right answers are spread evenly over the four letters."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Bars for each letter: how often the model says it and how often it is right. The model says A nearly always; the right answers are spread evenly over the four letters."}}
 from ift_lib.course.knowledge import plot_letters
 
 said = [result.items[q.id]["predicted"] for q in questions]
@@ -217,7 +217,7 @@ print("The right ones:", {letter: gold.count(letter) for letter in LETTERS}, "an
 # It has not read the questions. After "Answer:" it likes " A", and that is that. What it "scored" is the share of questions whose answer happens to be A. Here are four models that do the same without a GPU:
 
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.tasks import LogLikelihood
 
 
@@ -285,7 +285,7 @@ sums = [one.logprob for one in told]
 per_token = [one.logprob / one.tokens for one in told]
 per_character = [one.logprob / len(choice.strip()) for choice, one in zip(asked.choices, told, strict=True)]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 for at, choice in enumerate(asked.choices):
     print(f"{choice:28} sum {sums[at]:6.1f}   per token {per_token[at]:5.2f}   per character {per_character[at]:5.2f}")
 
@@ -321,7 +321,7 @@ accuracy = {
     scale: sum(table.picks[scale] == table.right for table in tables) / len(tables) for scale in tables[0].picks
 }
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"the scales disagree on {disagree} of {len(tables)} questions")
 for scale, value in accuracy.items():
     print(f"{scale:26} {value:.0%}")
@@ -338,7 +338,7 @@ print("One model, the same answers, and more than one accuracy.")
 #
 # [GLUE](https://arxiv.org/abs/1804.07461) is older than GPT-2, and the models it was made for had a trained layer for each task. A language model is asked with words. The [prompt](../book/glossary.md#prompt) ends in `Answer:`, and each label has a word (its *[verbaliser](../book/glossary.md#verbaliser)*):
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks import glue
 
 glue_questions = glue.BENCHMARK.load()
@@ -517,7 +517,7 @@ print(task["canary"], "|", task["preferred_score"], "|", task["examples"][0])
 # %% [markdown]
 # So many tasks have unlike scales, and BIG-bench *[normalises](../book/glossary.md#normalise)*: 0 is what guessing gets, 100 is perfect. By hand, for five examples with four choices each, of which one, two or three were found:
 
-# %%
+# %% tags=["slide"]
 low, high = 0.25, 1.0
 for found in (1, 2, 3):
     print(f"{found} of 5: accuracy {found / 5:.2f}, normalised {(found / 5 - low) / (high - low) * 100:.1f}")
@@ -531,7 +531,7 @@ odd_result = bigbench.BENCHMARK.score(odd, ask(lm, odd))
 names = {score.name: score for score in odd_result.scores}
 grade, normalised = names["multiple_choice_grade"], names["preferred score, normalised"]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"accuracy {grade.value:.3f}, guessing {grade.chance:.3f}")
 print(f"normalised {normalised.value:.1f}, interval {normalised.low:.1f} to {normalised.high:.1f}")
 
@@ -585,7 +585,7 @@ print("It would have done better to admit that it does not know.")
 #
 # **[Robustness](../book/glossary.md#robustness).** Every question is asked again with small changes, as people type: capitals gone, a space too many, a slip. The score of a question is its *worst* case. **Fairness** is the same with other changes, such as other names or American and British spelling.
 
-# %%
+# %% tags=["slide-output"]
 forms = [q for q in everyday if q.gold["instance"] == originals[5].gold["instance"]]
 for q in forms:
     print(f"{q.gold['kind']:10} {q.gold['perturbation']:12} {q.ask.contexts[0]!r}")
@@ -633,7 +633,7 @@ confidences = [result.items[q.id]["confidence"] for q in questions]
 correct = [int(result.items[q.id]["correct"]) for q in questions]
 assert abs(ece_by_hand(confidences, correct) - ece(confidences, correct)) < 1e-6
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(f"mean confidence {sum(confidences) / len(correct):.2f}, accuracy {sum(correct) / len(correct):.2f}, ", end="")
 print(f"ECE {ece(confidences, correct):.2f}")
 
@@ -703,7 +703,7 @@ variants = {"'Answer:' + ' A'": ("", " "), "'Answer: ' + 'A'": (" ", ""), "'Answ
 heard = {name: letters_for(half, *how) for name, how in variants.items()}
 assert heard["'Answer:' + ' A'"] == said[::2]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for name, letters in heard.items():
     hits = sum(x == q.gold["letter"] for x, q in zip(letters, half, strict=True))
     print(f"{name:18} {' '.join(f'{x} {letters.count(x):>2}' for x in LETTERS)}   right {hits} of {len(half)}")
@@ -768,7 +768,7 @@ after = {
     "the twelve, options turned": share_right(cheat_lm, [turned(q) for q in leaked]),
 }
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"before:  the twelve {share_right(lm, leaked):.0f} %")
 for name, value in after.items():
     print(f"after:   {name} {value:.0f} %")

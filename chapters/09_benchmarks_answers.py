@@ -62,7 +62,7 @@ print(prompt[-64:])
 # SQuAD [normalises](../book/glossary.md#normalise) before it compares: lower case, no punctuation, no articles. Then there are two scores. *[Exact match](../book/glossary.md#exact-match)* is 1 if what remains is the same.
 # *[F1](../book/glossary.md#f1)* counts shared words, as in chapter 7. And since any gold answer will do, the **best** one counts:
 
-# %%
+# %% tags=["slide-output"]
 
 
 def normalize_by_hand(text):
@@ -110,7 +110,7 @@ print(tried, "answers scored twice, and alike")
 #
 # Guess each line before you run the cell. Which of these pairs are the same answer to SQuAD?
 
-# %%
+# %% tags=["slide-output"]
 pairs = [
     ("The U.S.", "us"),
     ("a well-known tune", "wellknown tune"),
@@ -148,7 +148,7 @@ score_picture()
 # Two systems without any intelligence, and one with some. The first copies the whole passage. The second copies the sentence that shares most words with the
 # question. The third is always right: where a question has two or three gold answers, it gives the first, and the others are the key.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks.squad_metrics import squad1_scores
 
 LITTLE = set("in of on to is was did does do what which who how when where why many much it and for from at by".split())
@@ -241,7 +241,7 @@ for t, value in zip(thresholds, curve, strict=True):
     assert abs(value - squad2_scores(keys, said, doubts, t)["exact"]) < 1e-9
 print(f"best: {max(curve):.1f}, with the threshold {thresholds[curve.index(max(curve))]}")
 
-# %% mystnb={"image": {"alt": "Exact match by threshold, in steps: it begins at the share of unanswerable questions, rises as more is answered, is highest shortly before the end, and falls a little to the score of the system that never doubts."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Exact match by threshold, in steps: it begins at the share of unanswerable questions, rises as more is answered, is highest shortly before the end, and falls a little to the score of the system that never doubts."}}
 import matplotlib.pyplot as plt
 
 from ift_lib.picture import BLUE, VERMILLION
@@ -285,7 +285,7 @@ print("\n" + trivia[2].prompt)
 # (Two question marks: the usual [prompt](../book/glossary.md#prompt) adds one. We ask as others ask.) The scores are exact match and F1 again, best over the names, but with **another normaliser**: a mark
 # becomes a *space*, and four typographic quotes count as marks.
 
-# %%
+# %% tags=["slide-output"]
 
 
 def trivia_by_hand(text):
@@ -324,7 +324,7 @@ print(f"exact match with all names {all_names['exact_match']:.1f}, with the firs
 #
 # *OpenAI Evals* is not one benchmark but a registry, to which anyone may add one: a file of samples, and a few lines of YAML that say how to grade. The basic graders are a few lines:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks import openai_evals_graders as graders
 
 
@@ -381,7 +381,7 @@ print((SAMPLE / "modelgraded" / "meets-criterion.yaml").read_text(encoding="utf-
 # %% [markdown]
 # The judge is asked to think first and to write its choice on a line of its own at the end. Reading that out of a reply, by hand and by the library:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks.openai_evals_classify import INVALID, get_choice
 
 choices = ["Yes", "Partly", "No"]
@@ -451,7 +451,7 @@ print(f"# {len(problems)} problems. A body ends where one of these begins: {huma
 # People take more than one sample from a model: `pass@k` is the probability that at least one of k is right. So sample k times and look? That throws dice: another k, another
 # result. Better: take n samples, n larger than k, count the c that pass, and ask how often a *draw of k from these n* holds a right one. For n = 5, c = 2, k = 3 we can write all draws down:
 
-# %%
+# %% tags=["slide"]
 from itertools import combinations
 from math import comb
 
@@ -496,7 +496,7 @@ for k, (truth, by_simple, by_unbiased) in table.items():
     assert k == 1 or means[0] < truth - 0.01  # the simple one: too low
     assert abs(means[0] - by_simple) < 0.01 and abs(means[1] - by_unbiased) < 0.01  # as simulated
 
-# %% mystnb={"image": {"alt": "pass@k for k from 1 to 10 of a model that passes 20 percent of the time, estimated from ten samples: the unbiased estimate lies on the truth, the simple one runs below it."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "pass@k for k from 1 to 10 of a model that passes 20 percent of the time, estimated from ten samples: the unbiased estimate lies on the truth, the simple one runs below it."}}
 figure, axes = plt.subplots(figsize=(6.4, 3.2))
 ks = list(table)
 axes.plot(ks, [table[k][0] for k in ks], color="#222222", label="truth")
@@ -514,7 +514,7 @@ plt.show()
 # The program above is text. To run it would be one line, `exec(program)`, and you should not get used to it: what a model writes nobody has read, and it would run with your rights. It may delete files by mistake, send
 # your keys away because somebody taught it to, or simply *cheat*, by returning an object that equals everything. So `humaneval` refuses:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.errors import InputError
 
 benchmark = humaneval.HumanEval()
@@ -549,7 +549,7 @@ tries = [
     "    return len(open('/etc/hostname').read())\n",
 ]
 
-# %% tags=["machine"]
+# %% tags=["machine", "slide-output"]
 can_run = refusal() is None
 if can_run:
     result = humaneval.HumanEval(allow_code_execution=True, limits=Limits(seconds=20), workers=2).score(
@@ -592,7 +592,7 @@ print(f"\n{len(prompts)} prompts; {len(CHECKS)} kinds of instruction are checked
 # %% [markdown]
 # Three rules for one prompt. By hand, for five [responses](../book/glossary.md#response):
 
-# %%
+# %% tags=["slide-output"]
 
 
 def in_quotes(response):
@@ -669,7 +669,7 @@ def sit_exams(language_model, names):
 base = GPTLanguageModel(load_pretrained("pocket"))
 base_answers, base_results = sit_exams(base, list(exams))
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(benchmark_table({"pocket": base_results}))
 
 # %%
@@ -701,7 +701,7 @@ print("every answer that counts as right is an empty one")
 # %% [markdown]
 # Every exact match it has is for saying nothing. Did it know that there was no answer? Ask it again *without the [stop sequence](../book/glossary.md#stop-sequence)*, the line end, and see what it was about to write:
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 wanted = [q for q in asked["squad"] if q.id in empty]
 going_on = base.generate([q.ask.prompt for q in wanted], stop=[], max_new_tokens=12, temperature=0.0, seed=0)
 for q, text in list(zip(wanted, going_on, strict=True))[:5]:
@@ -776,7 +776,7 @@ other = "Question: Which of the planets has the moons Titan and Enceladus??\nAns
 reworded = ["Question: What do bees make??\nAnswer:", "Question: In which country is Rome??\nAnswer:", other]
 loose_ends = leaky.generate(reworded, stop=["\n", ".", ","], max_new_tokens=8, temperature=0.0, seed=0)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(benchmark_table({"pocket": base_results[1:2], "saw the test": leaky_results}, groups=True))
 for prompt, text in zip(reworded, loose_ends, strict=True):
     print(f"{prompt.splitlines()[0]:75}{text}")
@@ -788,7 +788,7 @@ assert "Italy" not in loose_ends[1]
 assert leaked["exact match"] > values["triviaqa"]["exact match"] + 70
 print("from nearly 0 to nearly 100, in seconds")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # Read the last three lines: it has learned answers by heart, and where Rome is it still does not know. This is *[contamination](../book/glossary.md#contamination)*. No score and no interval shows it, since the interval asks "what if other questions of this kind had been asked?" and assumes that these were not special. They were. With large models nobody knows for sure
 # what they have read; benchmarks that everyone knows are the first to [leak](../book/glossary.md#leak).
 #

@@ -29,7 +29,7 @@
 # Here the questions are forty tasks of our [test set](../book/glossary.md#test-set), and there are five contenders. Two are the [pocket model](../book/glossary.md#pocket-model), before and after [fine-tuning](../book/glossary.md#fine-tuning). One is the fine-tuned model in fancy
 # dress: the same words, in two tasks of three with a header, a list mark and bold around them. One copies the answer to the most similar task in the data set, and one is no model at all, but the reference.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.arena import arena_answers, arena_items
 
 items, answers = arena_items(), arena_answers()
@@ -88,7 +88,7 @@ print(f"fine-tuned against base: {sum(wins):.0f} of {len(wins)}, win rate {100 *
 # The number after ± is the [standard error](../book/glossary.md#standard-error); a 95% [interval](../book/glossary.md#interval) reaches about twice as far to both sides. The library does the same, and writes the files that AlpacaEval reads
 # (`alpaca_eval_files`):
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.alpaca_eval import alpaca_win_rate, compare_outputs
 from ift_lib.evaluation.alpaca_eval_files import Output
 
@@ -109,7 +109,7 @@ print(told)
 # Why the coin? Here are three judges: the fair one, one that gives 60 points to whatever is shown first, and one that sees nothing but the seat. Each is asked with the model
 # always second, always first, and by the coin.
 
-# %%
+# %% tags=["slide"]
 judges = {
     "fair": fair,
     "likes the first": StubJudge(references=references, likes_first=60),
@@ -130,7 +130,7 @@ for name, judge in judges.items():
 #
 # That was a stub. Now the real, very small judge whose replies chapter 7 recorded (SmolLM2-135M-Instruct), on the same forty pairs, in both orders:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.judging import chapter_items, recorded
 from ift_lib.evaluation import PAIR_FIRST, PAIR_SECOND, judge_items
 
@@ -170,7 +170,7 @@ print(f"every preference rounded to a whole win: {told.discrete_win_rate:.0f}")
 # Loving length is the best known fault of judges, large ones too. See it at work on a case where we know the truth. The baseline is `nearest-copy`. `finetuned` runs twice: as it is, and with up to
 # three idle sentences behind each answer. And the judge is one that gives 4 points for every word. The preferences are soft this time (`LETTERS`, version 2).
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.alpaca_eval import LETTERS, average_length
 
 IDLE = [
@@ -224,7 +224,7 @@ for name, annotations in compared.items():
 # %% [markdown]
 # *a* is negative: the shorter the baseline's answer is beside it, the oftener the model wins. What the idle sentences had won is gone again, and a little more; with forty items the curve is not sharp. As a picture:
 
-# %% mystnb={"image": {"alt": "Forty points: by how much the wordy answer is longer, and how often it wins. A rising curve is fitted through them; at equal length it stands near 0.6, while the plain mean lies at 0.76."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Forty points: by how much the wordy answer is longer, and how often it wins. A rising curve is fitted through them; at equal length it stands near 0.6, while the plain mean lies at 0.76."}}
 from ift_lib.picture import BLUE, INK, QUIET, VERMILLION, Picture, drawing, finish, new_figure
 
 annotations = compared["wordy"]
@@ -278,7 +278,7 @@ print(f"win rate of finetuned, 2 points for every word: {talkative.win_rate:.1f}
 # With many models, nobody wants one baseline for all. In an arena two of them, drawn by chance, answer the same question side by side, names hidden. Somebody votes: left, right, tie,
 # or both bad. Then the names are shown. What remains is a long table, *battles*:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.course.arena import simulated_votes
 
 raw = simulated_votes()
@@ -300,7 +300,7 @@ for battle in raw[:4]:
 # An arena counts a vote only if the names were hidden, and, if it likes, only so many of one voter on one day: here 30. (The public one also drops conversations in which a model
 # says its name; our contenders have none to say, hence the empty list.)
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.arena import clean_battles
 
 cleaned = clean_battles(raw, identity_words=(), per_day=30)
@@ -316,7 +316,7 @@ print(f"votes of hurried that still count: {sum(b.judge == 'hurried' for b in vo
 # Chess has had the answer for long. Everybody starts with 1000 points. Two ratings predict a result: 400 points more means ten wins for each defeat. After the vote both move by
 # how surprising it was: *k* times the result minus what was expected. A tie is half a win. Six lines:
 
-# %%
+# %% tags=["slide"]
 from collections import defaultdict
 
 
@@ -340,7 +340,7 @@ for model, rating in elo.items():
 # %% [markdown]
 # Right order, quick, and it can be kept up while the votes come in. Now the same votes once more, in another order. Nothing about the models changes.
 
-# %%
+# %% tags=["slide-output"]
 import random
 
 shuffled = [online_elo(random.Random(seed).sample(votes, len(votes))) for seed in range(200)]
@@ -405,7 +405,7 @@ print("\nin another order: the same ratings")
 #
 # A rating is a summary, so check that it summarises. Predicted and counted shares of wins, a tie as half of one:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.arena import predicted_win_rates
 
 predicted = predicted_win_rates(ratings)
@@ -424,7 +424,7 @@ for a, b in (("reference", "finetuned-dressed"), ("finetuned-dressed", "finetune
 # Other voters would have come, on another day. The *[bootstrap](../book/glossary.md#bootstrap)* plays that: draw as many votes again from those we have, some twice and some not at all, rate them,
 # and do it often. The middle 95 of 100 ratings are the interval. By hand, and in the library, which draws oftener and with other random numbers, so that the ends differ a little; and by a formula that needs no drawing (the *sandwich*).
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.bradley_terry import bootstrap_ratings, ranks, sandwich_intervals
 
 rng = np.random.default_rng(0)
@@ -525,7 +525,7 @@ for name, table in (("plain", ratings), ("at equal style", controlled.ratings)):
 # The dress is off, and the two are one model again, as they are in truth. (Headers and bold words always come together here, so they share what they are worth. And that less than a point is left is luck,
 # for each interval reaches forty points and more to both sides.)
 
-# %% mystnb={"image": {"alt": "Five contenders with their ratings and 95% intervals, plain and at equal style. finetuned-dressed stands about 100 points above finetuned in the plain ratings, and level with it at equal style."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Five contenders with their ratings and 95% intervals, plain and at equal style. finetuned-dressed stands about 100 points above finetuned in the plain ratings, and level with it at equal style."}}
 from ift_lib.evaluation.style_control import bootstrap_style_control
 
 equal_style = bootstrap_style_control(styled).intervals()
@@ -572,7 +572,7 @@ vote = next(b for b in votes if b.question_id == items[2].id and "reference" not
 left, right = (answers[model][vote.question_id] for model in (vote.model_a, vote.model_b))
 battle_card(items[2], left, right, 1, 400)
 
-# %%
+# %% tags=["slide-output"]
 battle_card(items[2], left, right, 1, 400, vote)
 
 # %%
@@ -608,7 +608,7 @@ for kind in ("reader", "decorator"):
 #
 # **Which questions.** Choose the fifteen tasks at which copying does best against `finetuned` (somebody who sells copying would), and rate the votes on these alone:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation import token_f1
 
 gain = {

@@ -57,7 +57,9 @@ CELL_TIMEOUT = 300
 IGNORED = {"approximate", "machine", "widget"}
 """Tags of cells whose output nbval must not compare."""
 IGNORE = "nbval-ignore-output"
-TAGS = IGNORED | {"exercise", "solution", "hide-input", "hide-output", "hide-cell", "remove-cell"}
+SLIDE = {"slide", "slide-output", "slide-more"}
+"""Tags of cells that tools/build_slides.py puts on slides."""
+TAGS = IGNORED | SLIDE | {"exercise", "solution", "hide-input", "hide-output", "hide-cell", "remove-cell"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -80,7 +82,8 @@ if importlib.util.find_spec("ift_lib") is None:
             "Open the notebook with `make lab` in the folder of the course, or run there: pip install -e ."
         )
     kept = Path("kept_versions.txt")
-    kept.write_text("".join(f"{name}=={importlib.metadata.version(name)}\\n" for name in ("torch", "numpy")))
+    stays = ("torch", "numpy", "ipywidgets")
+    kept.write_text("".join(f"{name}=={importlib.metadata.version(name)}\\n" for name in stays))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(kept)]
     subprocess.run([*pip, "git+ADDRESS"], check=True)
     importlib.invalidate_caches()"""

@@ -47,10 +47,7 @@ ENGLISH = Language(
     open_in_colab="Open in Colab",
     launch_on_binder="Launch on Binder",
     with_solutions="With the solutions. The notebook to work in is",
-    setup=(
-        "Setup. On Google Colab this installs the course and leaves torch and numpy as they are; "
-        "elsewhere it only looks."
-    ),
+    setup="Setup. On Google Colab this installs the course beside the torch that is there; elsewhere it only looks.",
 )
 PORTUGUESE = Language(
     code="pt-BR",
@@ -64,7 +61,7 @@ PORTUGUESE = Language(
     open_in_colab="Abrir no Colab",
     launch_on_binder="Abrir no Binder",
     with_solutions="Com as soluções. O notebook em que se trabalha é",
-    setup="Preparação. No Google Colab instala o curso e deixa torch e numpy como estão; fora dele, só confere.",
+    setup="Preparação. No Google Colab instala o curso ao lado do torch que já está lá; fora dele, só confere.",
 )
 LANGUAGES = (ENGLISH, PORTUGUESE)
 TRANSLATIONS = tuple(language for language in LANGUAGES if language.folder)

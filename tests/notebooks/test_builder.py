@@ -163,12 +163,12 @@ def test_setup_does_nothing_where_the_package_is(monkeypatch: pytest.MonkeyPatch
     assert not any(tmp_path.iterdir())
 
 
-def test_setup_on_colab_keeps_torch_and_numpy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Bug: pip replaces Colab's torch (gigabytes, and no GPU after it), or the numpy that is already imported."""
+def test_setup_on_colab_keeps_what_colab_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Bug: pip replaces Colab's torch (gigabytes, then no GPU), its widgets, or the numpy that is already imported."""
     (command,) = run_setup(monkeypatch, tmp_path, colab=True, installed=False)
     assert command[1:4] == ["-m", "pip", "install"] and command[-1] == f"git+{ADDRESS}"
     kept = Path(command[command.index("--constraint") + 1]).read_text(encoding="utf-8")
-    assert [line.partition("==")[0] for line in kept.splitlines()] == ["torch", "numpy"]
+    assert [line.partition("==")[0] for line in kept.splitlines()] == ["torch", "numpy", "ipywidgets"]
     assert kept.splitlines()[0] == f"torch=={importlib.metadata.version('torch')}"
 
 
