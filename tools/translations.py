@@ -64,8 +64,7 @@ class Part:
 
     @property
     def hash(self) -> str:
-        told = json.dumps([self.kind, self.text, self.marks], ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{self.kind}\n{self.text}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
