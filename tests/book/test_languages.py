@@ -1,4 +1,4 @@
-"""The built book in both languages: the switch leads somewhere, each page says its language, both have the same anchors."""
+"""The built book in both languages: the switch leads somewhere, each page says its language, anchors are the same."""
 
 from __future__ import annotations
 
