@@ -10,6 +10,7 @@ ift judge runs/1                     have a language model grade them
 ift compare runs/1 runs/2            two runs on the same questions
 ift evaluate mmlu runs/1             a benchmark, before and after fine-tuning
 ift warm-up                          the evening before a class: check and fetch everything
+ift score runs/1                     the capstone: does it beat the baseline on the held-out set?
 ift doctor                           what to paste into a bug report
 """
 
@@ -31,6 +32,7 @@ from ift_lib.course.evaluate_command import add_evaluate
 from ift_lib.course.judge_command import add_judge
 from ift_lib.course.progress import ProgressBar
 from ift_lib.course.review_command import add_review
+from ift_lib.course.score_command import add_score
 from ift_lib.course.warm_up_command import add_warm_up
 from ift_lib.distributed import joined
 from ift_lib.errors import InputError
@@ -39,17 +41,19 @@ from ift_lib.hardware import choose_device
 from ift_lib.history import History
 from ift_lib.lora import LoRAConfig
 from ift_lib.model import SIZES
-from ift_lib.run import RunConfig, default_lr, resume, start
+from ift_lib.run import resume, start
+from ift_lib.run_config import RunConfig, default_lr
 from ift_lib.templates import TEMPLATES
 from ift_lib.training import TrainConfig
 
 FIRST = os.environ.get("RANK", "0") == "0"
 """Whether this is the first of the processes that torchrun started, or the only one: the one that speaks."""
 
-TRAIN_OPTIONS = ("epochs", "batch_size", "micro_batch_size", "lr", "seed")
+TRAIN_OPTIONS = ("epochs", "batch_size", "micro_batch_size", "lr", "seed", "evals_per_epoch")
 HOW_OPTIONS = ("device", "precision", "compile", "checkpoint_activations", "shard")
 """How the machine is used: a run may be resumed with others, and with another --micro-batch-size."""
-RUN_OPTIONS = ("data", "model", "template", "skip_problems", "max_new_tokens", "tensorboard", *HOW_OPTIONS)
+WHAT_OPTIONS = ("data", "model", "template", "skip_problems", "max_new_tokens", "max_validation", "max_test")
+RUN_OPTIONS = (*WHAT_OPTIONS, "tensorboard", *HOW_OPTIONS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,6 +90,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_compare(commands)
     add_evaluate(commands, choose_device)
     add_warm_up(commands)
+    add_score(commands, choose_device)
     doctor = commands.add_parser("doctor", help="print a report about this machine and installation, for a bug form")
     doctor.set_defaults(do=_doctor)
     return parser
@@ -108,11 +113,29 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     what.add_argument("--template", choices=list(TEMPLATES), help="text format of the prompts (default: alpaca)")
     what.add_argument("--no-mask-prompt", action="store_true", help="grade the prompt's tokens too")
     what.add_argument("--skip-problems", action="store_true", help="leave out entries that cannot be used")
+    what.add_argument(
+        "--max-validation",
+        type=int,
+        metavar="N",
+        help=f"most examples for validation, else {RunConfig.validation:.0%}% (default: {RunConfig.max_validation:,})",
+    )
+    what.add_argument(
+        "--max-test",
+        type=int,
+        metavar="N",
+        help=f"most examples for the test, else {RunConfig.test:.0%}% (default: {RunConfig.max_test:,})",
+    )
     how = run.add_argument_group("how")
     how.add_argument("--epochs", type=int, help=f"most passes over the examples (default: {TrainConfig.epochs})")
     how.add_argument("--batch-size", type=int, help=f"examples in one step (default: {TrainConfig.batch_size})")
     how.add_argument(
         "--micro-batch-size", type=int, help="examples in memory at a time: the same result in less memory"
+    )
+    how.add_argument(
+        "--evals-per-epoch",
+        type=int,
+        metavar="N",
+        help=f"evaluations in each epoch; a run resumes from the last (default: {TrainConfig.evals_per_epoch})",
     )
     how.add_argument(
         "--lr", type=float, help="highest learning rate (default: by model, 5e-5 for OpenAI's; LoRA: x 10)"

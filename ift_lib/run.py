@@ -17,7 +17,7 @@ RUN/config.json      what was asked, and the data file's hash
 
 from __future__ import annotations
 
-import hashlib
+import heapq
 import json
 import math
 import platform
@@ -26,143 +26,74 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ift_lib.adapters import save_adapter
-from ift_lib.batching import too_long
+from ift_lib.batching import lengths_of
 from ift_lib.course.report import write_report
-from ift_lib.data import EMBEDDED, Examined, Example, Problem, Split, examine, refuse, split_examples
+from ift_lib.data import MOST_LISTED, Example
 from ift_lib.distributed import from_main, main_first, rank, shared_model, whole_model, world_size
-from ift_lib.encoding import Encoded, encode_example
 from ift_lib.errors import InputError
 from ift_lib.evaluation.metrics import exact_match, rouge_l, token_f1
 from ift_lib.evaluation.verify import verify
-from ift_lib.files import write_text
+from ift_lib.files import write_json_list, write_text
 from ift_lib.generation import Response, respond
 from ift_lib.hardware import Compute, Step, check_memory, choose_device, choose_precision, peak_memory_gb, place_of
 from ift_lib.history import History
 from ift_lib.hub_data import is_dataset, write_dataset
-from ift_lib.lora import LoRAConfig, add_lora, lora_parameter_count, merge_lora, trainable_parameter_count
+from ift_lib.lora import add_lora, lora_parameter_count, merge_lora, trainable_parameter_count
 from ift_lib.model import GPT
 from ift_lib.plots import plot_losses
+from ift_lib.preparing import Prepared, prepare_data
+from ift_lib.run_config import RunConfig
 from ift_lib.templates import TEMPLATES, Template
 from ift_lib.tensorboard_log import log_steps
-from ift_lib.training import Progress, TrainConfig, train
+from ift_lib.token_store import file_sha256
+from ift_lib.training import Progress, train
 from ift_lib.weights import base_name, export_pretrained, load_pretrained
 
 
-@dataclass(frozen=True)
-class RunConfig:
-    """Everything that decides the outcome of a run."""
-
-    data: str = "embedded"
-    """Path of the data file, "embedded" for the course's own, or a data set (`hub_data.py`)."""
-    model: str = "pocket"
-    """What `load_pretrained` takes: a name or a folder."""
-    template: str = "alpaca"
-    """A name of TEMPLATES."""
-    device: str = "auto"
-    """cpu, cuda, mps, or auto for the best there is."""
-    precision: str = "auto"
-    """fp32, bf16, or auto: bf16 on a GPU that computes in it."""
-    compile: bool = False
-    """Train with torch.compile."""
-    checkpoint_activations: bool = False
-    """Train in less memory, computing each block twice."""
-    shard: bool = False
-    """Share the parameters out over the processes (FSDP2) instead of giving each all of them (DDP)."""
-    skip_problems: bool = False
-    """Leave out entries that cannot be used, instead of refusing the file."""
-    validation: float = 0.05
-    """Share of the examples for the validation split."""
-    test: float = 0.10
-    """Share of the examples for the test split."""
-    max_new_tokens: int = 128
-    """Longest answer in tokens."""
-    lora: LoRAConfig | None = None
-    """Train adapters of this size; None trains all weights."""
-    dataset: str | None = None
-    """The data set that `data` was written from."""
-    tensorboard: bool = False
-    """Write the curves for TensorBoard too."""
-    train: TrainConfig = field(default_factory=TrainConfig)
-    """How to train."""
-
-    def __post_init__(self) -> None:
-        if self.template not in TEMPLATES:
-            raise InputError(f"template {self.template!r}: unknown; choose one of {', '.join(TEMPLATES)}")
-        if self.max_new_tokens < 1:
-            raise InputError(f"max_new_tokens={self.max_new_tokens}: must be at least 1")
-        if self.lora and self.shard:
-            raise InputError(
-                "--lora with --shard: adapters are not sharded; leave one out (adapters need little memory)"
-            )
-
-    @property
-    def data_path(self) -> Path:
-        """The data file."""
-        return EMBEDDED if self.data == "embedded" else Path(self.data)
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> RunConfig:
-        """The inverse of `dataclasses.asdict`; names it does not know are left aside."""
-        own = {f.name: data[f.name] for f in fields(cls) if f.name in data}
-        lora = data.get("lora") and LoRAConfig(**data["lora"] | {"targets": tuple(data["lora"]["targets"])})
-        return cls(**own | {"lora": lora, "train": TrainConfig(**data["train"])})
-
-
-def default_lr(model: str, lora: bool = False) -> float:
-    """3e-4 for the small pocket model, 5e-5 for OpenAI's sizes and everything else; with LoRA ten times as much.
-
-    (Measured on the pocket model only, rank 8, 50 steps: validation loss 2.76 at 1e-3, 2.43 at 3e-3, 2.29 at 1e-2.)
-    """
-    return (TrainConfig.lr if model == "pocket" else 5e-5) * (10 if lora else 1)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The data of a run, ready for training. Parts hold indices of file entries."""
-
-    examples: dict[int, Example]
-    encoded: dict[int, Encoded]
-    split: Split
-    problems: list[Problem]
-
-    def pick(self, indices: Sequence[int]) -> list[Encoded]:
-        """The encoded examples of a part."""
-        return [self.encoded[i] for i in indices]
-
-
-def prepare(config: RunConfig, max_length: int) -> Prepared:
-    """Read, check, encode and split the data file.
-
-    Raises InputError that lists every entry that cannot be used: faulty, or longer than the model's `max_length`.
-    """
-    examined = examine(config.data_path)
-    encoded = {i: encode_example(e, TEMPLATES[config.template]) for i, e in examined.examples.items()}
-    problems = examined.problems + _too_long(examined, encoded, max_length)
-    if not config.skip_problems:
-        refuse(config.data_path, problems)
-    left_out = {p.index for p in problems if p.fatal}
-    examples = {i: e for i, e in examined.examples.items() if i not in left_out}
-    index = list(examples)
-    split = split_examples(
-        list(examples.values()), validation=config.validation, test=config.test, seed=config.train.seed
+def prepare(config: RunConfig, max_length: int, say: Callable[[str], None] = print) -> Prepared:
+    """Read, check, encode and split the data file, as `prepare_data`."""
+    return prepare_data(
+        config.data_path,
+        TEMPLATES[config.template],
+        max_length,
+        config.shares,
+        seed=config.train.seed,
+        skip_problems=config.skip_problems,
+        say=say,
     )
-    parts = {name: tuple(index[i] for i in part) for name, part in asdict(split).items()}
-    return Prepared(examples, encoded, Split(**parts), problems)
 
 
-def _too_long(examined: Examined, encoded: dict[int, Encoded], max_length: int) -> list[Problem]:
-    """A problem for each example that the model's context cannot hold."""
-    index = list(encoded)
-    message = "needs {} tokens with its prompt; the context of this model is {}"
-    long = too_long(list(encoded.values()), max_length)
-    return [Problem(index[i], message.format(len(encoded[index[i]]) - 1, max_length)) for i in long]
+LONG_EPOCH = 50_000
+"""Training examples from which on a run says how seldom it is saved."""
+
+
+def _say_what_is_used(data: Prepared, config: RunConfig, say: Callable[[str], None]) -> None:
+    """The parts, the bounds where they bind, and the first problems."""
+    counts = {name: len(part) for name, part in vars(data.split).items()}
+    for name, share, bound in (
+        ("validation", config.validation, config.max_validation),
+        ("test", config.test, config.max_test),
+    ):
+        if bound is not None and sum(counts.values()) * share > bound:
+            say(f"note: {name} is bounded to {bound:,} examples instead of {share:.0%} of all (--max-{name} sets it)")
+    steps = math.ceil(counts["train"] / config.train.batch_size)
+    if counts["train"] > LONG_EPOCH:
+        say(
+            f"note: an epoch is {steps:,} steps; the run is saved at each of its {config.train.evals_per_epoch} "
+            "evaluations (--evals-per-epoch sets how many)"
+        )
+    for number, problem in enumerate(data.problems):
+        if number == MOST_LISTED:
+            say("note: … and more; all are in problems.json")
+            break
+        say(f"note: {problem}")
 
 
 def new_folder(parent: Path) -> Path:
@@ -228,7 +159,7 @@ def _saved_config(folder: Path) -> RunConfig:
         config, data_sha256 = RunConfig.from_json(saved), saved["data_sha256"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise InputError(f"{folder}: holds no run to resume ({e}); name the folder that `ift run` printed") from e
-    if _sha256(config.data_path) != data_sha256:
+    if file_sha256(config.data_path) != data_sha256:
         raise InputError(f"{config.data}: has changed since the run began; put the old file back or start a new run")
     for half in folder.glob(".*.tmp"):  # what a kill in the middle of writing left
         shutil.rmtree(half) if half.is_dir() else half.unlink()
@@ -252,19 +183,18 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
 
     device, compute = main_first(choose)
     model = shared_model(lambda: load_pretrained(config.model), device, sharded=config.shard)
-    data = main_first(lambda: prepare(config, model.config.n_positions))
+    data = main_first(lambda: prepare(config, model.config.n_positions, say))
     memory = from_main(lambda: _memory(config, model, data, device, compute))
     if main:
-        write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": _sha256(config.data_path)}))
-        write_text(folder / "problems.json", _json([str(p) for p in data.problems]))
-        write_text(folder / "split.json", _json(asdict(data.split)))
-    parts = ", ".join(f"{len(part):,} {name}" for name, part in asdict(data.split).items())
+        write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": data.data_sha256}))
+        write_json_list(folder / "problems.json", map(str, data.problems))
+        write_text(folder / "split.json", json.dumps(vars(data.split)) + "\n")
+    parts = ", ".join(f"{len(part):,} {name}" for name, part in vars(data.split).items())
     place = place_of(device, compute, world_size(), sharded=config.shard)
     say(f"{config.model} ({model.parameter_count() / 1e6:.0f} M parameters) on {place}; examples: {parts}")
     if memory:
         say(memory)
-    for problem in data.problems:
-        say(f"note: {problem}")
+    _say_what_is_used(data, config, say)
 
     test = [data.examples[i] for i in data.split.test]
     before = _before(folder / "before.json", model, test, template)
@@ -318,7 +248,9 @@ def _memory(config: RunConfig, model: GPT, data: Prepared, device: torch.device,
         return None
     share = math.ceil(config.train.batch_size / world_size())
     rows = min(config.train.micro_batch_size or share, share)
-    longest = sorted(data.pick(data.split.train), key=len, reverse=True)[:rows]
+    train_set = data.pick(data.split.train)
+    lengths = lengths_of(train_set)
+    longest = [train_set[i] for i in heapq.nlargest(rows, range(len(lengths)), key=lengths.__getitem__)]
     graded = sum(len(e) - (e.prompt_length if config.train.mask_prompt else 1) for e in longest)
     step = Step(len(longest), len(longest[0]) - 1, graded)
     free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)  # what we have already is ours
@@ -367,10 +299,6 @@ def _machine(device: torch.device, model: GPT, history: History, seconds: dict[s
         "tokens_per_second": round(history.train[-1].tokens / seconds["train"]),
         "peak_memory_gb": peak_memory_gb(),
     }
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _json(data: Any) -> str:

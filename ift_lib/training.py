@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ift_lib.batching import Batch, batch_order, collate, idle_batch, in_order
+from ift_lib.batching import Batch, batch_order, collate, idle_batch, in_order, lengths_of
 from ift_lib.checkpoint import (
     empty_moments,
     load_checkpoint,
@@ -302,7 +302,7 @@ def train(
         run.load(path)
     else:
         run.take_stock()
-    lengths = [len(e) for e in train_set]
+    lengths = lengths_of(train_set)
     with mode(model, training=True):
         while run.step < run.steps and not run.stopped:
             epoch, done = divmod(run.step, run.steps_per_epoch)

@@ -4,7 +4,8 @@
     quiz("03_batching")
 
 Questions are data, one file for each chapter in `quizzes/`: a question, its options, and the explanation of each
-option, the right one and the wrong ones alike. A translated quiz lies in a folder of its language: quiz("pt-br/03_batching").
+option, the right one and the wrong ones alike. A translated quiz lies in a folder of its language:
+quiz("pt-br/03_batching").
 """
 
 from __future__ import annotations
