@@ -38,7 +38,7 @@ test: $(READY)  ## check the style, run every test and every notebook
 	@$(PY) -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 $(ARGS)
 
 lab: $(READY)  ## open the chapters in JupyterLab
-	@$(PY) -m jupyterlab $(or $(wildcard chapters),.) $(ARGS)
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/chapters $(ARGS)
 
 notebooks: $(READY)  ## build and run the chapters from their text sources
 	@$(PY) tools/build_notebooks.py $(ARGS)

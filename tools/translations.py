@@ -64,8 +64,7 @@ class Part:
 
     @property
     def hash(self) -> str:
-        told = json.dumps([self.kind, self.text, self.marks], ensure_ascii=False, sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        return hashlib.sha256(f"{self.kind}\n{self.text}".encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -202,11 +201,12 @@ def _all(pattern: str) -> Callable[[str], list[str]]:
     return lambda text: sorted(re.findall(pattern, text, re.M))
 
 
+CODE = re.compile(r"(?<!`)`[^`]+`(?!`)|<code>.*?</code>")
 FORM: dict[str, Callable[[str], list[str]]] = {
     "headings": lambda text: re.findall(r"^#+(?= )", text, re.M),
     "lists": lambda text: re.findall(r"^ *([*-]|\d+\.)(?= )", text, re.M),
     "links": _all(r"\]\(([^)\s]+)\)"),
-    "code": lambda text: sorted(set(re.findall(r"`+[^`]+`+|<code>.*?</code>", text))),
+    "code": lambda text: sorted({" ".join(code.split()) for code in CODE.findall(text)}),
     "formulas": _all(r"\$\$.+?\$\$"),
     "numbers": lambda text: sorted(re.findall(r"\d+", _prose(text))),
     "folds": _all(r"</?(?:details|summary)>"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
-from ift_status import Built, RunTimes, Versions
+from ift_status import Built, Citation, RunTimes, Versions
 from journey import Journey
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
@@ -30,6 +30,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("versions", Versions)
     app.add_directive("run-times", RunTimes)
     app.add_directive("built", Built)
+    app.add_directive("citation", Citation)
     app.add_html_math_renderer("ift_mathml", (visit_math, None), (visit_math_block, None))
     app.add_transform(WithoutBadges)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

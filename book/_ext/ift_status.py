@@ -1,4 +1,4 @@
-"""The tables of the status page, made from the files that hold the facts when the book is built."""
+"""The tables of the status page, and how to cite: made when the book is built from the files that hold the facts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -35,7 +36,7 @@ class Versions(SphinxDirective):
 
 
 class RunTimes(SphinxDirective):
-    """What each chapter took, from chapters/times.json. The first line of the body: the headings, divided by |."""
+    """What each chapter took, and on which machine, from chapters/times.json. The body: the headings, divided by |."""
 
     has_content = True
 
@@ -43,13 +44,17 @@ class RunTimes(SphinxDirective):
         noted = ROOT / "chapters" / "times.json"
         self.env.note_dependency(str(noted))
         times = json.loads(noted.read_text(encoding="utf-8"))
-        rows = []
+        rows: list[list[str]] = []
+        machines: dict[str, list[str]] = {}
         for name, entry in times.items():
             learner, solutions = entry["learner"], entry["solutions"]
             memory = max(learner["memory_gb"] or 0, solutions["memory_gb"] or 0)
             took = [f"{kind['seconds']:.0f} s" for kind in (learner, solutions)]
-            rows.append([name, *took, f"{memory:.2f} GB", entry["date"], entry["machine"]])
-        return [_table(self.content[0].split("|"), rows)]
+            rows.append([name, *took, f"{memory:.2f} GB", entry["date"]])
+            machines.setdefault(entry["machine"], []).append(name)
+        told = [f"{machine}: {', '.join(names)}" for machine, names in machines.items()]
+        points = [nodes.list_item("", nodes.paragraph(line, line)) for line in told]
+        return [_table(self.content[0].split("|"), rows), nodes.bullet_list("", *points)]
 
 
 class Built(SphinxDirective):
@@ -64,6 +69,27 @@ class Built(SphinxDirective):
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
         text = " ".join(self.content).format(date=today, commit=told or "?")
         return [nodes.paragraph(text, text)]
+
+
+class Citation(SphinxDirective):
+    """The course as one cites it: a line for a list of references, and an entry for BibTeX. From CITATION.cff."""
+
+    def run(self) -> list[nodes.Node]:
+        path = ROOT / "CITATION.cff"
+        self.env.note_dependency(str(path))
+        facts = yaml.safe_load(path.read_text(encoding="utf-8"))
+        authors = [one.get("name") or f"{one['family-names']}, {one['given-names']}" for one in facts["authors"]]
+        year, title = str(facts["date-released"])[:4], facts["title"]
+        address, version = facts["repository-code"], facts["version"]
+        line = f"{'; '.join(authors)} ({year}). {title}. Version {version}. {address}"
+        bibtex = (
+            f"@software{{ift_lib_{year},\n  author = {{{{{' and '.join(authors)}}}}},\n  title = {{{title}}},\n"
+            f"  year = {{{year}}},\n  version = {{{version}}},\n  url = {{{address}}}\n}}"
+        )
+        return [
+            nodes.block_quote("", nodes.paragraph(line, line)),
+            nodes.literal_block(bibtex, bibtex, language="bibtex"),
+        ]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> nodes.table:

@@ -59,8 +59,8 @@ def batch() -> str:
 
 def model() -> str:
     """A stack of blocks, with the stream that runs through them."""
-    blocks = "".join(box(45, 12 + 18 * place, 70, 12, "filled ochre") for place in range(4))
-    return blocks + '<path d="M80 88V4m-5 6 5-6 5 6" class="ink stroke"/>'
+    blocks = "".join(box(45, 18 + 17 * place, 70, 12, "filled ochre") for place in range(4))
+    return blocks + '<path d="M80 90V10m-5 6 5-6 5 6" class="ink stroke"/>'
 
 
 def curves() -> str:
@@ -118,7 +118,8 @@ def drawing(captions: list[str], columns: int, alt: str, kind: str) -> str:
                 start, between = x + WIDE / 2, y + HIGH + GAP / 2
                 drawn += f'<path d="M{start:g} {y + HIGH + 2}V{between:g}H80v{GAP / 2 - 3:g}m-5-6 5 6 5-6" '
                 drawn += 'class="ink stroke"/>'
-    return f'<svg class="journey {kind}" viewBox="-2 -2 {width + 4} {height + 4}" role="img" aria-label="{alt}">{drawn}</svg>'
+    frame = f'viewBox="-2 -2 {width + 4} {height + 4}" role="img" aria-label="{alt}"'
+    return f'<svg class="journey {kind}" {frame}>{drawn}</svg>'
 
 
 class Journey(SphinxDirective):
