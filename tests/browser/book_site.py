@@ -1,4 +1,4 @@
-"""The book as a website: built without a network, served by a real HTTP server, its files read as a browser reads them."""
+"""The book as a website: built without a network, served by a real HTTP server, its links read and followed."""
 
 from __future__ import annotations
 
