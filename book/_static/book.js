@@ -4,3 +4,10 @@ document.addEventListener("DOMContentLoaded", () => {
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
 });
+
+// The theme's small arrows in the table of contents have no name; they open what their link is about.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const arrow of document.querySelectorAll(".bd-sidebar summary")) {
+    arrow.ariaLabel = arrow.closest("li")?.querySelector("a")?.textContent.trim() ?? "…";
+  }
+});

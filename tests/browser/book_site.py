@@ -1,4 +1,4 @@
-"""The book as a website: built without a network, served by a real HTTP server, its files read as a browser reads them."""
+"""The book as a website: built without a network, served by a real HTTP server, its links read and followed."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ class Links(HTMLParser):
 
 def broken_links(website: Path) -> list[str]:
     """A line for each link, picture, script or style of a page that leads nowhere inside the website."""
-    pages = {path: Links(path.read_text(encoding="utf-8")) for path in website.rglob("*.html")}
+    paths = [path for path in website.rglob("*.html") if "_static" not in path.parts]  # there: the theme's templates
+    pages = {path: Links(path.read_text(encoding="utf-8")) for path in paths}
     base, found = "http://book/", []
     for path, links in pages.items():
         name = path.relative_to(website).as_posix()
