@@ -35,7 +35,7 @@ BY_HAND = {
 }
 # nbgrader calls `alembic`, which lies beside the Python it is installed for.
 ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-SECONDS = 20
+SECONDS = 30
 """After which a cell of a submission is stopped here; the configuration for a real class waits longer."""
 
 
