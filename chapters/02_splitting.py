@@ -2,7 +2,7 @@
 # # 2 Splitting
 #
 # **You will learn** to look at a data set before you trust it, to find what is broken and what stands there twice, and to split it
-# into training, validation and test with a seed, so that nothing leaks, and to prove it.
+# into training, [validation](../book/glossary.md#validation-set) and test with a [seed](../book/glossary.md#random-seed), so that nothing [leaks](../book/glossary.md#leak), and to prove it.
 #
 # **You need** chapter 1, Python.
 #
@@ -11,7 +11,7 @@
 # | 80 min | 1 min | 0.4 GB | none |
 
 # %% [markdown]
-# A model can only be as good as its data, and a score only as honest as its test set. Neither raises an error when it is bad. An empty
+# A model can only be as good as its data, and a score only as honest as its [test set](../book/glossary.md#test-set). Neither raises an error when it is bad. An empty
 # answer teaches the model to say nothing; a test question that was in the training data too measures memory, and is called knowledge. So this
 # chapter comes before any training.
 #
@@ -32,7 +32,7 @@ print("most:  ", counts.most_common(3))
 print("fewest:", counts.most_common()[-3:])
 
 # %% [markdown]
-# And how long are they? In words, instruction and input together, and the answer:
+# And how long are they? In words, [instruction](../book/glossary.md#instruction) and [input](../book/glossary.md#input) together, and the answer:
 
 # %%
 import statistics
@@ -148,14 +148,14 @@ for number in (17, 26, 31, 33):
     print(number, numbered[number])
 
 # %% [markdown]
-# Entry 20 has far more words than any other. Entry 17 holds letters that look like GPT-2's end of text (chapter 1: with us they stay letters, elsewhere they may not).
+# Entry 20 has far more words than any other. Entry 17 holds letters that look like [GPT-2](../book/glossary.md#gpt-2)'s [end of text](../book/glossary.md#end-of-text) (chapter 1: with us they stay letters, elsewhere they may not).
 # Entry 26 does not do what it was told, 31 asks about a sentence that is not there, and 33 is wrong, as its own text says. A model learns
 # from wrong answers as willingly as from right ones. Nothing replaces reading: a few hundred entries take an hour.
 #
 # ## 3 Find what stands there twice
 #
 # Duplicates do harm twice: a model learns by heart what it sees often, and a copy on the other side of the split spoils the test.
-# Which questions are the same? Not only the same *string*: case, punctuation and spaces do not make another question. So *normalise*, then compare:
+# Which questions are the same? Not only the same *string*: case, punctuation and spaces do not make another question. So *[normalise](../book/glossary.md#normalise)*, then compare:
 
 # %% tags=["slide"]
 import re
@@ -176,8 +176,8 @@ print([group for group in same.values() if len(group) > 1])
 # %% [markdown]
 # We compare questions, not answers: in two of these pairs the answers differ, and the question leaks all the same.
 #
-# Now a question with a few words more, or one letter changed: a *near-duplicate*. It is another string even when normalised. So we cut each question into
-# overlapping pieces of five letters, *shingles*, and ask which share of the pieces two questions have in common, the *Jaccard similarity*:
+# Now a question with a few words more, or one letter changed: a *[near-duplicate](../book/glossary.md#near-duplicate)*. It is another string even when normalised. So we cut each question into
+# overlapping pieces of five letters, *[shingles](../book/glossary.md#shingle)*, and ask which share of the pieces two questions have in common, the *[Jaccard similarity](../book/glossary.md#jaccard-similarity)*:
 #
 # $$J(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
 
@@ -202,7 +202,7 @@ for one, other in ((35, 36), (15, 16), (24, 25), (18, 19), (0, 1)):
 
 # %% [markdown]
 # The first two pairs are caught with a threshold of 0.85. The third and the fourth are the same question too, as you see, and letters hardly show it: a limit of
-# the method that you should know. (Comparing meanings, with the vectors of a language model, finds more, and finds wrong ones too.)
+# the method that you should know. (Comparing meanings, with the vectors of a [language model](../book/glossary.md#language-model), finds more, and finds wrong ones too.)
 #
 # All pairs, by hand and with `find_duplicates`, which answers in groups of indices:
 
@@ -254,7 +254,7 @@ with tempfile.TemporaryDirectory() as folder:
 # ## 4 Three parts
 #
 # * The model learns from the *training* part.
-# * While it learns, you watch its loss on the *validation* part, and choose by it: when to stop, which learning rate. The more you choose, the more the choice fits just
+# * While it learns, you watch its [loss](../book/glossary.md#loss) on the *validation* part, and choose by it: when to stop, which [learning rate](../book/glossary.md#learning-rate). The more you choose, the more the choice fits just
 #   this part.
 # * So the *test* part is used once, at the end, for the number that you report.
 #
@@ -286,7 +286,7 @@ for category in (min(shares, key=shares.get), max(shares, key=shares.get)):
     print(f"{category}: {in_test[category]} of {counts[category]} in the test part, {shares[category]:.0%}")
 
 # %% [markdown]
-# A score for each kind of task needs a fair number of each, and two splits of a data set are easier to compare when they are of the same mixture. So we *stratify*: split
+# A score for each kind of task needs a fair number of each, and two splits of a data set are easier to compare when they are of the same mixture. So we *[stratify](../book/glossary.md#stratify)*: split
 # every category by itself. One difficulty is small and common. Five per cent of 105 examples are 5.25, and 28 times a quarter lost are 7
 # examples too few. So what could not be given is *owed*, and carried to the next category.
 
@@ -629,5 +629,5 @@ quiz("02_splitting")
 #
 # ## Where next
 #
-# [Chapter 3](03_batching.ipynb) turns the training part into batches. In the code: `ift_lib/data.py`, `tests/test_data.py`, and
+# [Chapter 3](03_batching.ipynb) turns the training part into [batches](../book/glossary.md#batch). In the code: `ift_lib/data.py`, `tests/test_data.py`, and
 # `ift_lib/assets/FLAWED.md`, which lists the fault of every entry of the broken file.

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 6 Overfitting
 #
-# **You will learn** to provoke overfitting, to see it in the loss curves, to find the turn by a rule, to stop there and get the best weights back; and
+# **You will learn** to provoke [overfitting](../book/glossary.md#overfitting), to see it in the [loss](../book/glossary.md#loss) curves, to find the turn by a rule, to stop there and get the best [weights](../book/glossary.md#weights) back; and
 # which remedies help.
 #
-# **You need** chapter 5 (training steps, validation loss), Python, a little PyTorch.
+# **You need** chapter 5 (training steps, [validation](../book/glossary.md#validation-set) loss), Python, a little PyTorch.
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
@@ -32,7 +32,7 @@ print(f"{len(few)} examples, {len(few) // config.batch_size} steps an epoch, {co
 # %% [markdown]
 # ## 2 The loop by hand, with a memory
 #
-# This is the loop of chapter 5 with two additions. After each epoch it measures the validation loss, and whenever that is lower than ever
+# This is the loop of chapter 5 with two additions. After each [epoch](../book/glossary.md#epoch) it measures the validation loss, and whenever that is lower than ever
 # before, it keeps a copy of the weights.
 
 # %%
@@ -97,7 +97,7 @@ print("training loss went on falling; validation loss fell, turned, and rose")
 #
 # 1. the lowest validation loss is not the last one;
 # 2. the last one lies clearly above it, by more than chance;
-# 3. meanwhile the training loss fell. (If both rise, the run is going wrong, perhaps because the learning rate is too high. That is another illness.)
+# 3. meanwhile the training loss fell. (If both rise, the run is going wrong, perhaps because the [learning rate](../book/glossary.md#learning-rate) is too high. That is another illness.)
 
 # %% tags=["slide"]
 turn = min(range(len(validation)), key=lambda epoch: validation[epoch])
@@ -121,7 +121,7 @@ assert math.isclose(found.rise, rise, rel_tol=1e-4) and math.isclose(found.train
 # %% [markdown]
 # How much is "more than chance"? There are only 64 validation examples; with another 64 the curve would look a little different. So look at the
 # examples one by one, with the best and with the last weights, and ask how much the rise would vary if they had been drawn again. That is the
-# *bootstrap*: draw 64 of the 64, with repeats, many times.
+# *[bootstrap](../book/glossary.md#bootstrap)*: draw 64 of the 64, with repeats, many times.
 
 # %%
 import random
@@ -154,7 +154,7 @@ print("the interval does not reach down to 0: not chance")
 # %% [markdown]
 # ## 4 Stop in time: patience
 #
-# While training, nobody knows the future: after one worse epoch a better one may come. So *early stopping* waits: if `patience`
+# While training, nobody knows the future: after one worse epoch a better one may come. So *[early stopping](../book/glossary.md#early-stopping)* waits: if `patience`
 # evaluations in a row bring no new lowest loss, it stops. By hand, on the losses we have:
 
 # %% tags=["slide"]
@@ -186,7 +186,7 @@ assert not any(said[:stopped])
 print(f"lowest at epoch {turn}, so with patience {patience} it stops after epoch {stopped} of {config.epochs}")
 
 # %% [markdown]
-# `train` asks `EarlyStopping` after every evaluation, and at the end puts the best weights back. With the same settings and patience 2 it must go
+# `train` asks `EarlyStopping` after every evaluation, and at the end puts the best weights back. With the same settings and [patience](../book/glossary.md#patience) 2 it must go
 # the same way as our loop, only not so far:
 
 # %%
@@ -268,7 +268,7 @@ print("at the end it recites its training examples")
 #
 # * **stop at the turn**, as we did: it costs nothing and even saves time;
 # * **a lower learning rate**: 0.0003 instead of 0.0015;
-# * **dropout**: a tenth of the activations at random to zero while training;
+# * **[dropout](../book/glossary.md#dropout)**: a tenth of the activations at random to zero while training;
 # * **more data**: 192 examples instead of 48, seen twice instead of eight times.
 
 # %%
@@ -298,8 +298,8 @@ print("more data: lower than all that could be had from 48 examples")
 # %% [markdown]
 # Read the table with two questions. *How low does it get?* That is what you keep, if you keep the best weights. *How far does it rise?* That is
 # what carelessness costs. A lower rate takes smaller steps on the same journey: it gets a little lower, and hardly rises in the same time. Dropout hinders learning
-# by heart, and learning too: this model was pretrained without it, and 48 steps are too few to get used to it. More data is the one that brings something new, at the
-# same price in steps. (One seed each: differences of a few hundredths mean nothing here.)
+# by heart, and learning too: this model was [pretrained](../book/glossary.md#pretrained) without it, and 48 steps are too few to get used to it. More data is the one that brings something new, at the
+# same price in steps. (One [seed](../book/glossary.md#random-seed) each: differences of a few hundredths mean nothing here.)
 #
 # ## 8 The overfitting lab
 #
@@ -433,10 +433,10 @@ assert restored == last
 print("'restored' is the last model, whatever was best")
 
 # %% [markdown]
-# `state_dict()` returns a dict with the model's own tensors, no copies. The optimizer changes those in place, and what was kept changes with them.
+# `state_dict()` returns a dict with the model's own tensors, no copies. The [optimizer](../book/glossary.md#optimizer) changes those in place, and what was kept changes with them.
 #
 # **Repair it.** Write `snapshot(model)`. It returns something that `model.load_state_dict` takes, and that stays as it is while the model trains on. It
-# must hold everything: parameters and *buffers* (tensors that belong to a model and are not trained, such as running means).
+# must hold everything: [parameters](../book/glossary.md#parameter) and *[buffers](../book/glossary.md#buffer)* (tensors that belong to a model and are not trained, such as running means).
 #
 # Expected: with `kept = snapshot(pupil)` in the cell above, the loss after putting the weights back would be the lowest one.
 #

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 8 Benchmarks of knowledge and language
 #
-# **You will learn** to run five well-known benchmarks in miniature (MMLU, GLUE, SuperGLUE, BIG-bench and HELM), to compute each
-# of their scores by hand, and to read such a number honestly: beside what guessing gives, with its interval, and knowing
+# **You will learn** to run five well-known [benchmarks](../book/glossary.md#benchmark) in miniature ([MMLU](../book/glossary.md#mmlu), [GLUE](../book/glossary.md#glue), [SuperGLUE](../book/glossary.md#superglue), [BIG-bench](../book/glossary.md#big-bench) and [HELM](../book/glossary.md#helm)), to compute each
+# of their scores by hand, and to read such a number honestly: beside what guessing gives, with its [interval](../book/glossary.md#interval), and knowing
 # what else it depends on.
 #
-# **You need** chapter 4 (logits), Python, and from chapter 7 the interval and F1.
+# **You need** chapter 4 ([logits](../book/glossary.md#logit)), Python, and from chapter 7 the interval and [F1](../book/glossary.md#f1).
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
@@ -13,8 +13,8 @@
 
 # %% [markdown]
 # Chapter 7 judged answers that the model wrote. Most published numbers come about in another way: the model writes nothing.
-# It is shown a question and some possible answers, and we look which of them it finds likeliest. That is cheap, it needs no judge, and
-# it can be done with any language model, fine-tuned or not. It is also easily misread. Our pocket model knows next to nothing, and that makes it the ideal
+# It is shown a question and some possible answers, and we look which of them it finds likeliest. That is cheap, it needs [no judge](../book/glossary.md#judge), and
+# it can be done with any [language model](../book/glossary.md#language-model), [fine-tuned](../book/glossary.md#fine-tuning) or not. It is also easily misread. Our [pocket model](../book/glossary.md#pocket-model) knows next to nothing, and that makes it the ideal
 # guide through this chapter: whatever it scores, it has not scored by knowing.
 #
 # ## 1 What a benchmark is
@@ -37,7 +37,7 @@ data = [  # text, choices, the right one
 #
 # ## 2 The likelihood of a choice
 #
-# A model gives each possible next token a probability. A choice of several tokens has the product of theirs, and since products of small numbers
+# A model gives each possible next [token](../book/glossary.md#token) a probability. A choice of several tokens has the product of theirs, and since products of small numbers
 # get too small to handle, one adds up logarithms. The one thing to get right is the place: the logits at place *t* are about the token at place *t* + 1.
 
 # %%
@@ -69,7 +69,7 @@ assert picked == [right for _, _, right in data]
 print("picked", picked, "so the score is", sum(p == d[2] for p, d in zip(picked, data, strict=True)) / len(data))
 
 # %% [markdown]
-# Three of three. (Do not be impressed yet; section 3 says why not.) The library asks in the same way, many at once, and tells three things about each choice: its log-likelihood, whether it is what the model would
+# Three of three. (Do not be impressed yet; section 3 says why not.) The library asks in the same way, many at once, and tells three things about each choice: its [log-likelihood](../book/glossary.md#log-likelihood), whether it is what the model would
 # have written itself, and how many tokens it has.
 
 # %%
@@ -83,7 +83,7 @@ assert all(abs(mine - one.logprob) < 1e-3 for mine, one in zip(flat, told, stric
 print("the same, for", len(told), "choices")
 
 # %% [markdown]
-# One trap is worth a look, for it spoils real evaluations. GPT-2's tokens carry the space before them, so " A" and "A" are two different tokens. Where does the space
+# One trap is worth a look, for it spoils real evaluations. [GPT-2](../book/glossary.md#gpt-2)'s tokens carry the space before them, so " A" and "A" are two different tokens. Where does the space
 # belong: at the end of the question, or at the start of the choice?
 
 # %% tags=["slide"]
@@ -115,7 +115,7 @@ row = read_rows(EMBEDDED / "test" / "astronomy_test.csv")[0]
 print(row)
 
 # %% [markdown]
-# How to ask is laid down to the space. A header with the subject; up to five solved examples (*shots*) from the file `dev`; the question; and the line `Answer:`. The model's answer is whichever of " A", " B", " C" and " D" it finds likeliest there.
+# How to ask is laid down to the space. A header with the subject; up to five solved examples (*[shots](../book/glossary.md#shot)*) from the file `dev`; the question; and the line `Answer:`. The model's answer is whichever of " A", " B", " C" and " D" it finds likeliest there.
 # By hand:
 
 
@@ -236,12 +236,12 @@ for letter in LETTERS:
     print(f"always {letter}: {constant.scores[0].value:.1f} %")
 
 # %% [markdown]
-# In our sample the letters are balanced, so no constant answer is worth more than guessing. In the real files they [are not](https://github.com/hendrycks/test/issues/11), least of all within single subjects, and a subject's best constant letter can lie well above 25 %. So the baseline to beat
+# In our sample the letters are balanced, so no constant answer is worth more than guessing. In the real files they [are not](https://github.com/hendrycks/test/issues/11), least of all within single subjects, and a subject's best constant letter can lie well above 25 %. So the [baseline](../book/glossary.md#baseline) to beat
 # is the best constant answer, and the histogram of what was said belongs beside every such score.
 #
 # ### Micro and macro
 #
-# There are two ways to one number. *Micro*: all questions in one pot. *Macro*: an accuracy for each subject, then the mean of these. When subjects have different sizes, they differ. Leave out every second question of the first half of the alphabet:
+# There are two ways to one number. *[Micro](../book/glossary.md#micro-average)*: all questions in one pot. *[Macro](../book/glossary.md#macro-average)*: an [accuracy](../book/glossary.md#accuracy) for each subject, then the mean of these. When subjects have different sizes, they differ. Leave out every second question of the first half of the alphabet:
 
 # %%
 some = [q for q in questions if q.group > "high_school_m" or q.id.endswith("/0")]
@@ -336,7 +336,7 @@ print("One model, the same answers, and more than one accuracy.")
 #
 # ## 5 GLUE: nine tasks about sentences
 #
-# [GLUE](https://arxiv.org/abs/1804.07461) is older than GPT-2, and the models it was made for had a trained layer for each task. A language model is asked with words. The prompt ends in `Answer:`, and each label has a word (its *verbaliser*):
+# [GLUE](https://arxiv.org/abs/1804.07461) is older than GPT-2, and the models it was made for had a trained layer for each task. A language model is asked with words. The [prompt](../book/glossary.md#prompt) ends in `Answer:`, and each label has a word (its *[verbaliser](../book/glossary.md#verbaliser)*):
 
 # %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks import glue
@@ -350,7 +350,7 @@ for task in ("cola", "mrpc", "mnli_matched"):
 # ### Three numbers for the same answers
 #
 # In CoLA one judges whether a sentence is correct English, in MRPC whether two sentences say the same. Where such data hold more "yes" than "no", a
-# constant answer has a fine accuracy. Two scores resist, or seem to. **F1**, as in chapter 7, now over labels: the harmonic mean of precision and recall of the class 1. And **Matthews' correlation** (MCC), the ordinary
+# constant answer has a fine accuracy. Two scores resist, or seem to. **F1**, as in chapter 7, now over labels: the harmonic mean of [precision](../book/glossary.md#precision) and [recall](../book/glossary.md#recall) of the class 1. And **[Matthews' correlation](../book/glossary.md#matthews-correlation)** (MCC), the ordinary
 # correlation of two columns of zeros and ones: 1 for always right, 0 for no relation at all.
 
 
@@ -435,7 +435,7 @@ print(
 )
 
 # %% [markdown]
-# Read the table by its last columns. *Chance* is here what the commonest label gets, and in no row does the model's interval lie above it. CoLA, the only one of the nine with MCC as its metric, shows a plain 0, where accuracy would have said about one half. And the mean of nine
+# Read the table by its last columns. *[Chance](../book/glossary.md#chance-level)* is here what the commonest label gets, and in no row does the model's interval lie above it. CoLA, the only one of the nine with MCC as its metric, shows a plain 0, where accuracy would have said about one half. And the mean of nine
 # unlike numbers hides all of this: a GLUE score above 25 looks like something, and a machine with one fixed answer for each task has more.
 #
 # ## 6 SuperGLUE: harder, and two more ways to count
@@ -464,7 +464,7 @@ assert macro_f1(gold_cb, forgets_neutral, (0, 1, 2)) == macro_f1_by_hand(gold_cb
 # %% [markdown]
 # One mistake in ten, and more than a third of the macro F1 is gone: the class that was never found has an F1 of 0.
 #
-# **MultiRC** asks about each of several answers to a question whether it is right. Two scores: *F1a* over all these single decisions, and *exact match*, the share of questions with *all* of their decisions right.
+# **MultiRC** asks about each of several answers to a question whether it is right. Two scores: *F1a* over all these single decisions, and *[exact match](../book/glossary.md#exact-match)*, the share of questions with *all* of their decisions right.
 
 # %%
 question_of = ["q1", "q1", "q1", "q2", "q2", "q3", "q3", "q3"]
@@ -504,7 +504,7 @@ print("What the commonest labels get lies within its interval here, too.")
 # %% [markdown]
 # ## 7 BIG-bench: everybody brings a task
 #
-# [BIG-bench](https://arxiv.org/abs/2206.04615) collected more than 200 tasks from more than 400 people. A task is one JSON file, with its own prompt, its own metrics, and the one it prefers. It also has a *canary*, a string that must not occur in any training corpus, so that contamination can be found.
+# [BIG-bench](https://arxiv.org/abs/2206.04615) collected more than 200 tasks from more than 400 people. A task is one JSON file, with its own prompt, its own metrics, and the one it prefers. It also has a *[canary](../book/glossary.md#canary)*, a string that must not occur in any training corpus, so that [contamination](../book/glossary.md#contamination) can be found.
 
 # %%
 import json
@@ -515,7 +515,7 @@ task = json.loads((bigbench.SAMPLE / "odd_one_out" / "task.json").read_text(enco
 print(task["canary"], "|", task["preferred_score"], "|", task["examples"][0])
 
 # %% [markdown]
-# So many tasks have unlike scales, and BIG-bench *normalises*: 0 is what guessing gets, 100 is perfect. By hand, for five examples with four choices each, of which one, two or three were found:
+# So many tasks have unlike scales, and BIG-bench *[normalises](../book/glossary.md#normalise)*: 0 is what guessing gets, 100 is perfect. By hand, for five examples with four choices each, of which one, two or three were found:
 
 # %% tags=["slide"]
 low, high = 0.25, 1.0
@@ -545,7 +545,7 @@ print("Below 0 or above, with", grade.n, "examples it is guessing.")
 #
 # ### Does it know when it does not know?
 #
-# Make probabilities of the log-likelihoods of the choices, so that they add up to 1 (*softmax*). They are the model's confidence, and they can be right or wrong too. The *Brier score* is the mean squared distance from what would have been right, 0 at best:
+# Make probabilities of the log-likelihoods of the choices, so that they add up to 1 (*[softmax](../book/glossary.md#softmax)*). They are the model's confidence, and they can be right or wrong too. The *[Brier score](../book/glossary.md#brier-score)* is the mean squared distance from what would have been right, 0 at best:
 
 # %%
 from ift_lib.evaluation.benchmarks.bigbench_metrics import brier_score
@@ -583,7 +583,7 @@ print("It would have done better to admit that it does not know.")
 #
 # [HELM](https://arxiv.org/abs/2211.09110) objects to all of the above: one number for one model hides too much. It takes many scenarios and measures each in several ways. Accuracy you know by now; here are three others.
 #
-# **Robustness.** Every question is asked again with small changes, as people type: capitals gone, a space too many, a slip. The score of a question is its *worst* case. **Fairness** is the same with other changes, such as other names or American and British spelling.
+# **[Robustness](../book/glossary.md#robustness).** Every question is asked again with small changes, as people type: capitals gone, a space too many, a slip. The score of a question is its *worst* case. **Fairness** is the same with other changes, such as other names or American and British spelling.
 
 # %% tags=["slide-output"]
 forms = [q for q in everyday if q.gold["instance"] == originals[5].gold["instance"]]
@@ -611,7 +611,7 @@ assert sum(worst) / len(worst) < accuracy_now
 print("Some of what was right was luck: it does not survive a few spaces.")
 
 # %% [markdown]
-# **Calibration.** Of the answers given with a confidence of 0.8, are 8 in 10 right? Sort the answers by confidence, cut them into groups, and in each compare mean confidence and accuracy: the weighted mean distance is the *expected calibration error* (ECE). Our model answers MMLU with great confidence:
+# **[Calibration](../book/glossary.md#calibration).** Of the answers given with a confidence of 0.8, are 8 in 10 right? Sort the answers by confidence, cut them into groups, and in each compare mean confidence and accuracy: the weighted mean distance is the *[expected calibration error](../book/glossary.md#expected-calibration-error)* (ECE). Our model answers MMLU with great confidence:
 
 
 # %%
@@ -642,7 +642,7 @@ assert sum(confidences) / len(correct) > sum(correct) / len(correct) + 0.3
 print("Sure, and right no more often than a coin with four sides.")
 
 # %% [markdown]
-# **Mean win rate.** With so many columns, who is best? HELM's answer: in each column, the share of other models that a model beats (a tie counts half), averaged over the columns. Three columns, two models:
+# **Mean [win rate](../book/glossary.md#win-rate).** With so many columns, who is best? HELM's answer: in each column, the share of other models that a model beats (a tie counts half), averaged over the columns. Three columns, two models:
 
 
 # %%
@@ -718,7 +718,7 @@ print("More than a third of the answers change for one space that no reader can 
 #
 # ### Seen before
 #
-# Test questions are on the internet, and so are the corpora that models are trained on. What does that do to a score? We do it on purpose: twelve of the test questions, with their answers, become training data, for twelve steps.
+# [Test questions](../book/glossary.md#test-set) are on the internet, and so are the corpora that models are trained on. What does that do to a score? We do it on purpose: twelve of the test questions, with their answers, become training data, for twelve steps.
 
 # %%
 import copy
@@ -932,4 +932,4 @@ quiz("08_benchmarks_knowledge")
 #
 # Chapter 9 lets models write their answers: questions about a text, trivia, and code that has to run. Chapter 10 compares models with one another.
 # On the command line, `ift evaluate mmlu pocket` runs what this chapter ran, `ift evaluate all runs/1` compares your model before and after fine-tuning, and `--data` points at the official files.
-# In the code: `ift_lib/evaluation/tasks.py` (what a benchmark is), `language_models.py` (likelihoods in batches), and one file for each benchmark in `ift_lib/evaluation/benchmarks/`.
+# In the code: `ift_lib/evaluation/tasks.py` (what a benchmark is), `language_models.py` (likelihoods in [batches](../book/glossary.md#batch)), and one file for each benchmark in `ift_lib/evaluation/benchmarks/`.

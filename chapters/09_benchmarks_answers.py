@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 9 Benchmarks of answers and code
 #
-# **You will learn** how the well-known benchmarks score an answer that a model *writes*: SQuAD, TriviaQA, OpenAI Evals, HumanEval and
-# IFEval. You compute each score by hand, see it equal the library's, and find out what can move it without the model having become any better.
+# **You will learn** how the well-known [benchmarks](../book/glossary.md#benchmark) score an answer that a model *writes*: [SQuAD](../book/glossary.md#squad), [TriviaQA](../book/glossary.md#triviaqa), [OpenAI Evals](../book/glossary.md#openai-evals), [HumanEval](../book/glossary.md#humaneval) and
+# [IFEval](../book/glossary.md#ifeval). You compute each score by hand, see it equal the library's, and find out what can move it without the model having become any better.
 #
 # **You need** chapter 7 and Python. Chapter 8 is about the other kind, where a model only chooses.
 #
@@ -43,7 +43,7 @@ print(context, "\n\n", question, golds, sep="")
 print(f"\n{len(rows)} questions about {len({row[2] for row in rows})} passages")
 
 # %% [markdown]
-# One question may have several *gold* answers; in the real files they come from several people who were asked. `read_squad` reads the same, and complains about files that are broken. To a language
+# One question may have several *[gold](../book/glossary.md#gold-answer)* answers; in the real files they come from several people who were asked. `read_squad` reads the same, and complains about files that are broken. To a language
 # model it is put like this:
 
 # %%
@@ -59,8 +59,8 @@ print(prompt[-64:])
 #
 # ### Exact match and F1
 #
-# SQuAD normalises before it compares: lower case, no punctuation, no articles. Then there are two scores. *Exact match* is 1 if what remains is the same.
-# *F1* counts shared words, as in chapter 7. And since any gold answer will do, the **best** one counts:
+# SQuAD [normalises](../book/glossary.md#normalise) before it compares: lower case, no punctuation, no articles. Then there are two scores. *[Exact match](../book/glossary.md#exact-match)* is 1 if what remains is the same.
+# *[F1](../book/glossary.md#f1)* counts shared words, as in chapter 7. And since any gold answer will do, the **best** one counts:
 
 # %% tags=["slide-output"]
 
@@ -282,7 +282,7 @@ print(f"\n{len(trivia)} questions, {sum(len(t.truths) for t in trivia) / len(tri
 print("\n" + trivia[2].prompt)
 
 # %% [markdown]
-# (Two question marks: the usual prompt adds one. We ask as others ask.) The scores are exact match and F1 again, best over the names, but with **another normaliser**: a mark
+# (Two question marks: the usual [prompt](../book/glossary.md#prompt) adds one. We ask as others ask.) The scores are exact match and F1 again, best over the names, but with **another normaliser**: a mark
 # becomes a *space*, and four typographic quotes count as marks.
 
 # %% tags=["slide-output"]
@@ -371,7 +371,7 @@ assert len({tuple(told) for told in verdicts.values()}) == 4
 #
 # ### A model as grader
 #
-# For "write a polite refusal" there is no key, so a judge reads the answer and names one of a few *choices*, each worth something. It is chapter 7 in the form of a file:
+# For "write a polite refusal" there is no key, so [a judge](../book/glossary.md#judge) reads the answer and names one of a few *choices*, each worth something. It is chapter 7 in the form of a file:
 
 # %%
 from ift_lib.evaluation.benchmarks.openai_evals import SAMPLE, OpenAIEvals
@@ -526,7 +526,7 @@ except InputError as e:
     print(e)
 
 # %% [markdown]
-# With permission, each sample runs in a *sandbox*: two sealed processes of its own, one with the code and one with the test. We give permission, because this code is known: the solutions that came with our problems, and five
+# With permission, each sample runs in a *[sandbox](../book/glossary.md#sandbox)*: two sealed processes of its own, one with the code and one with the test. We give permission, because this code is known: the solutions that came with our problems, and five
 # short ones that you can read here. The third never ends, the fourth cheats, the fifth tries to read a file.
 #
 # The sandbox is built from features of Linux. Where it cannot be built, nothing runs, and the cell says why; so what it prints depends on your machine.
@@ -576,7 +576,7 @@ if can_run:
 #
 # ## 5 IFEval: did it do as it was told?
 #
-# What instruction tuning is about is following instructions. *IFEval* asks for what a few lines of code can verify: "without commas", "at least 60 words", "in double quotation marks".
+# What [instruction](../book/glossary.md#instruction) tuning is about is following instructions. *IFEval* asks for what a few lines of code can verify: "without commas", "at least 60 words", "in double quotation marks".
 
 # %%
 from ift_lib.evaluation.benchmarks import ifeval
@@ -590,7 +590,7 @@ for name, arguments in row["instructions"]:
 print(f"\n{len(prompts)} prompts; {len(CHECKS)} kinds of instruction are checked here")
 
 # %% [markdown]
-# Three rules for one prompt. By hand, for five responses:
+# Three rules for one prompt. By hand, for five [responses](../book/glossary.md#response):
 
 # %% tags=["slide-output"]
 
@@ -641,7 +641,7 @@ assert found == [1 / 5, sum(map(sum, strict)) / 15, 3 / 5, sum(map(sum, loose)) 
 #
 # ## 6 The pocket model takes the tests
 #
-# Now a real model, ours: first as it comes, without any fine-tuning. A benchmark asks its questions with `ask` and scores the answers; `ift evaluate squad pocket` in a terminal does the same and writes every answer to a file.
+# Now a real model, ours: first as it comes, without any [fine-tuning](../book/glossary.md#fine-tuning). A benchmark asks its questions with `ask` and scores the answers; `ift evaluate squad pocket` in a terminal does the same and writes every answer to a file.
 
 # %%
 from ift_lib import load_pretrained
@@ -680,7 +680,7 @@ assert values["squad"]["exact match"] <= silent["exact"]
 print("near 0 % exact match, and on SQuAD 2.0 not above a system that never answers")
 
 # %% [markdown]
-# Near zero. What does that say? Not that the exam is broken: this is a very small model, which has not been trained to answer in the form "Title, Background, Question", and knows hardly a fact. And not that its rate *is* 0: the interval says how
+# Near zero. What does that say? Not that the exam is broken: this is a very small model, which has not been trained to answer in the form "Title, Background, Question", and knows hardly a fact. And not that its rate *is* 0: the [interval](../book/glossary.md#interval) says how
 # high it could be. With 40 questions, 0 right means "probably below 9 %".
 #
 # But look closer. On SQuAD 2.0 it did get some points. For what? Read the answers, always:
@@ -699,7 +699,7 @@ assert right <= empty and right
 print("every answer that counts as right is an empty one")
 
 # %% [markdown]
-# Every exact match it has is for saying nothing. Did it know that there was no answer? Ask it again *without the stop sequence*, the line end, and see what it was about to write:
+# Every exact match it has is for saying nothing. Did it know that there was no answer? Ask it again *without the [stop sequence](../book/glossary.md#stop-sequence)*, the line end, and see what it was about to write:
 
 # %% tags=["approximate", "slide"]
 wanted = [q for q in asked["squad"] if q.id in empty]
@@ -718,7 +718,7 @@ print("it began with a line end, which is where the answer is cut")
 #
 # ### After fine-tuning
 #
-# A short training on 192 instructions, as in chapter 5. Ask the fine-tuned model twice: plainly, as before, and in the template it was trained on.
+# A short training on 192 instructions, as in chapter 5. Ask the fine-tuned model twice: plainly, as before, and in the [template](../book/glossary.md#template) it was trained on.
 
 # %%
 from ift_lib import EOT, PHI3, Encoded, TrainConfig, encode_example, get_tokenizer, load_examples, split_examples, train
@@ -753,13 +753,13 @@ assert plain_results[2].scores[0].value <= form_results[2].scores[0].value
 print("a better loss, no more facts than before, and SQuAD follows the silence")
 
 # %% [markdown]
-# Look at the first line of the table, and at the empty answers under it. The same tuned weights, the same questions, and the score of SQuAD depends on how they are put: in the template that it was trained on the model says something, and loses the points
+# Look at the first line of the table, and at the empty answers under it. The same tuned [weights](../book/glossary.md#weights), the same questions, and the score of SQuAD depends on how they are put: in the template that it was trained on the model says something, and loses the points
 # for silence. (On IFEval silence wins nothing.) This is the *prompt format*; who sees only one of the two columns will tell another story. TriviaQA stays where it was: a short fine-tuning on instructions teaches a form, not facts. And do not rank two columns whose
 # intervals overlap.
 #
 # ### The quickest way to a hundred percent
 #
-# Suppose the test is on the web, and the web is in the training data. Train the pocket model on the 40 questions of TriviaQA *with their answers*, ten times over:
+# Suppose the test is on the web, and the web is in the training data. Train the [pocket model](../book/glossary.md#pocket-model) on the 40 questions of TriviaQA *with their answers*, ten times over:
 
 # %%
 encode = get_tokenizer().encode_ordinary
@@ -789,8 +789,8 @@ assert leaked["exact match"] > values["triviaqa"]["exact match"] + 70
 print("from nearly 0 to nearly 100, in seconds")
 
 # %% [markdown] tags=["slide"]
-# Read the last three lines: it has learned answers by heart, and where Rome is it still does not know. This is *contamination*. No score and no interval shows it, since the interval asks "what if other questions of this kind had been asked?" and assumes that these were not special. They were. With large models nobody knows for sure
-# what they have read; benchmarks that everyone knows are the first to leak.
+# Read the last three lines: it has learned answers by heart, and where Rome is it still does not know. This is *[contamination](../book/glossary.md#contamination)*. No score and no interval shows it, since the interval asks "what if other questions of this kind had been asked?" and assumes that these were not special. They were. With large models nobody knows for sure
+# what they have read; benchmarks that everyone knows are the first to [leak](../book/glossary.md#leak).
 #
 # ## 7 What moves such a number
 #
@@ -869,7 +869,7 @@ checks.exercise_2(loosely)
 # %% [markdown]
 # ### Exercise 3 · hard · 20 min
 #
-# `mean_pass_at_k(results, k)` gets for each problem the verdicts on its samples, `{"mini/0": [True, False, …], …}`; problems may have different numbers of samples. It returns the unbiased estimate of pass@k, the mean over the **problems**. If a problem
+# `mean_pass_at_k(results, k)` gets for each problem the verdicts on its samples, `{"mini/0": [True, False, …], …}`; problems may have different numbers of samples. It returns the unbiased estimate of [pass@k](../book/glossary.md#passk), the mean over the **problems**. If a problem
 # has fewer than k samples, nothing is known about k of them: raise a `ValueError`. Write all of it yourself, without `humaneval.pass_at_k`; it must work for 200 samples and k = 100, of which there are far more draws than could ever be listed.
 #
 # Expected: `mean_pass_at_k({"p": [True, False, False, True, False]}, 3)` is `0.9`.
@@ -914,5 +914,5 @@ quiz("09_benchmarks_answers")
 #
 # ## Where next
 #
-# Chapter 10 needs no key at all: it compares the answers of two models, and makes ratings of many comparisons. In the code: `ift_lib/evaluation/benchmarks/`, a file or two for each benchmark, with the official sources named; `ift evaluate --list`
+# Chapter 10 needs no key at all: it compares the answers of two models, and makes [ratings](../book/glossary.md#rating) of many comparisons. In the code: `ift_lib/evaluation/benchmarks/`, a file or two for each benchmark, with the official sources named; `ift evaluate --list`
 # shows them all, and `ift evaluate squad MODEL --data FOLDER` takes the official files.

@@ -3,6 +3,7 @@
 data ► templates ► encoding ► batching ► model, loss ► training ► stopping, plots ► generation ► evaluation
 """
 
+from ift_lib.adapters import load_adapter, save_adapter
 from ift_lib.batching import Batch, batch_order, collate, in_order, too_long
 from ift_lib.data import (
     Example,
@@ -28,6 +29,7 @@ from ift_lib.errors import InputError
 from ift_lib.export import export_pretrained
 from ift_lib.generation import Response, Sampling, generate_ids, respond
 from ift_lib.history import History, Point
+from ift_lib.lora import LoRAConfig, add_lora, lora_parameter_count, merge_lora, trainable_parameter_count
 from ift_lib.loss import LossSum, plain_response_loss, response_loss
 from ift_lib.model import GPT, SIZES, GPTConfig, KVCache
 from ift_lib.stopping import EarlyStopping, Overfitting, detect_overfitting
@@ -54,6 +56,7 @@ __all__ = [
     "History",
     "InputError",
     "KVCache",
+    "LoRAConfig",
     "LossSum",
     "Overfitting",
     "Point",
@@ -64,6 +67,7 @@ __all__ = [
     "Template",
     "TrainConfig",
     "accumulate_gradients",
+    "add_lora",
     "batch_order",
     "collate",
     "decode",
@@ -77,15 +81,20 @@ __all__ = [
     "generate_ids",
     "get_tokenizer",
     "in_order",
+    "load_adapter",
     "load_examples",
     "load_pretrained",
+    "lora_parameter_count",
+    "merge_lora",
     "plain_response_loss",
     "respond",
     "response_loss",
+    "save_adapter",
     "save_examples",
     "show_supervision",
     "split_examples",
     "too_long",
     "train",
     "train_step",
+    "trainable_parameter_count",
 ]

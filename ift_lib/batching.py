@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ift_lib.encoding import EOT, IGNORE, Encoded
 from ift_lib.errors import InputError
+from ift_lib.token_store import StoredExamples
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,19 @@ def collate(
     )
 
 
+def idle_batch() -> Batch:
+    """One row of one token, not graded: what a process passes through when there is nothing left for it in a step."""
+    return Batch(torch.tensor([[0]]), torch.tensor([[IGNORE]]), graded=0, tokens=0)
+
+
 def too_long(examples: Sequence[Encoded], max_length: int) -> list[int]:
     """Indices of the examples that do not fit: they have too many inputs."""
     return [i for i, e in enumerate(examples) if len(e) - 1 > max_length]
+
+
+def lengths_of(examples: Sequence[Encoded]) -> list[int]:
+    """The token counts of all examples; those of a token store are known without reading any."""
+    return examples.lengths if isinstance(examples, StoredExamples) else [len(e) for e in examples]
 
 
 def batch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int, window: int = 16) -> list[list[int]]:
@@ -106,6 +117,7 @@ def batch_order(lengths: Sequence[int], batch_size: int, seed: int, epoch: int, 
 
 def in_order(examples: Sequence[Encoded], batch_size: int, *, mask_prompt: bool = True) -> Iterator[Batch]:
     """Batches for evaluation: longest first (memory trouble shows at once), no shuffling."""
-    longest_first = sorted(examples, key=len, reverse=True)
+    lengths = lengths_of(examples)
+    longest_first = sorted(range(len(lengths)), key=lambda i: lengths[i], reverse=True)
     for at in range(0, len(longest_first), batch_size):
-        yield collate(longest_first[at : at + batch_size], mask_prompt=mask_prompt)
+        yield collate([examples[i] for i in longest_first[at : at + batch_size]], mask_prompt=mask_prompt)

@@ -7,13 +7,14 @@ import math
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ift_lib.errors import InputError
 from ift_lib.files import write_text
+from ift_lib.reading import parse_json, raw_entries
 
 EMBEDDED = Path(__file__).parent / "assets" / "instructions.json"
 """The course's own data set."""
@@ -41,12 +42,20 @@ class Problem:
         return f"entry {self.index}: {self.message}"
 
 
+def too_long_problem(index: int, tokens: int, max_length: int) -> Problem:
+    """What is said of an example that the model's context cannot hold."""
+    return Problem(index, f"needs {tokens} tokens with its prompt; the context of this model is {max_length}")
+
+
 # --- reading ---
 
 MAX_WORDS = 2000
 """No entry longer than this fits GPT-2's 1,024 tokens, in any language."""
 # Everything below U+0020 but tab and line ends, DEL, and the C1 block: invisible, and never typed on purpose.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+HALF_PAIR = re.compile("[\ud800-\udfff]")
+MOST_LISTED = 50
+"""So many problems are written out on the screen; every one is in the run's problems.json."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +79,8 @@ def examine(path: str | Path) -> Examined:
     examples: dict[int, Example] = {}
     problems: list[Problem] = []
     first_seen: dict[Example, int] = {}
-    for index, entry in enumerate(_read_entries(Path(path))):
-        example, faults = _parse_entry(entry)
+    for index, raw in enumerate(raw_entries(path)):
+        example, faults = parse_entry(parse_json(path, raw))
         problems += [Problem(index, fault) for fault in faults]
         if example is not None:
             examples[index] = example
@@ -98,55 +107,26 @@ def load_examples(path: str | Path, skip_problems: bool = False) -> list[Example
     return list(examined.examples.values())
 
 
-def refuse(path: str | Path, problems: Sequence[Problem]) -> None:
-    """Raise InputError if any of `problems` is fatal, listing those."""
-    if fatal := [p for p in problems if p.fatal]:
-        lines = [f"  {p}" for p in fatal[:50]] + ([f"  … and {len(fatal) - 50:,} more"] if len(fatal) > 50 else [])
-        count = len({p.index for p in fatal})
+def refuse(path: str | Path, problems: Iterable[Problem]) -> None:
+    """Raise InputError if any of `problems` is fatal, listing the first of those and the number of all."""
+    listed, found, entries = [], 0, set()
+    for problem in problems:
+        if problem.fatal:
+            found += 1
+            entries.add(problem.index)
+            if found <= MOST_LISTED:
+                listed.append(f"  {problem}")
+    if found > MOST_LISTED:
+        listed.append(f"  … and {found - MOST_LISTED:,} more")
+    if found:
+        count = len(entries)
         raise InputError(
-            f"{path}: {count:,} {'entry' if count == 1 else 'entries'} cannot be used:\n" + "\n".join(lines) + "\n"
+            f"{path}: {count:,} {'entry' if count == 1 else 'entries'} cannot be used:\n" + "\n".join(listed) + "\n"
             "Mend the file, or go on without them: --skip-problems (in Python: skip_problems=True)"
         )
 
 
-def _read_entries(path: Path) -> list[Any]:
-    """The raw entries of a JSON list or a JSONL file."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError as e:
-        raise InputError(f"{path}: no such file; give the path of a .json or .jsonl data file") from e
-    except UnicodeDecodeError as e:
-        raise InputError(f"{path}: not UTF-8 (byte {e.start} is 0x{e.object[e.start]:02x}); save it as UTF-8") from e
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty; it should hold a list of instruction entries")
-    try:
-        entries = json.loads(text) if text.lstrip().startswith("[") else _read_lines(path, text)
-    except json.JSONDecodeError as e:
-        raise InputError(
-            f"{path}: broken JSON at line {e.lineno}, column {e.colno}: {e.msg}; is the file cut off?"
-        ) from e
-    except RecursionError as e:
-        raise InputError(f"{path}: JSON nested too deeply; entries are flat objects of texts") from e
-    if not entries:
-        raise InputError(f"{path}: the list is empty; it should hold instruction entries")
-    return entries
-
-
-def _read_lines(path: Path, text: str) -> list[Any]:
-    """JSONL: one object a line, blank lines allowed. A single JSON object over several lines gets its own message."""
-    entries = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                entries.append(json.loads(line))
-            except json.JSONDecodeError as e:
-                raise InputError(
-                    f"{path}: line {number} is no JSON ({e.msg}); give one JSON list, or one object a line"
-                ) from e
-    return entries
-
-
-def _parse_entry(entry: Any) -> tuple[Example | None, list[str]]:
+def parse_entry(entry: Any) -> tuple[Example | None, list[str]]:
     """One raw entry to an Example, and what is wrong with it (all of it)."""
     if not isinstance(entry, dict):
         return None, [f"is a {type(entry).__name__}, not an object with instruction and output"]
@@ -180,7 +160,7 @@ def _text_faults(name: str, value: Any, required: bool) -> list[str]:
         return [f"{name!r} is empty"]
     if found := CONTROL.search(value):
         return [f"{name!r} holds the control character U+{ord(found[0]):04X} at position {found.start()}"]
-    if any("\ud800" <= c <= "\udfff" for c in value):
+    if HALF_PAIR.search(value):
         return [f"{name!r} holds half a surrogate pair, which is no character"]
     if (words := len(value.split())) > MAX_WORDS:
         return [f"{name!r} has {words:,} words, more than GPT-2 can hold ({MAX_WORDS:,})"]
@@ -210,9 +190,14 @@ def save_examples(path: str | Path, examples: Iterable[Example]) -> None:
 # --- duplicates ---
 
 
+def normalised_question(example: Example) -> str:
+    """Instruction and input in lower case, letters and digits only, words joined by one space."""
+    return " ".join(re.findall(r"\w+", f"{example.instruction} {example.input}".lower()))
+
+
 def shingles(example: Example, size: int = 5) -> frozenset[str]:
-    """The pieces of `size` letters of the question: lower case, letters and digits only, words joined by one space."""
-    text = " ".join(re.findall(r"\w+", f"{example.instruction} {example.input}".lower()))
+    """The pieces of `size` letters of the normalised question."""
+    text = normalised_question(example)
     return frozenset(text[i : i + size] for i in range(max(1, len(text) - size + 1)))
 
 
@@ -285,26 +270,49 @@ def split_examples(
     """
     if validation <= 0 or test <= 0 or validation + test >= 1:
         raise InputError(f"validation={validation}, test={test}: both must be above 0 and leave something for training")
-    groups = find_duplicates(examples, threshold)
-    grouped = {i for group in groups for i in group}
-    groups += [[i] for i in range(len(examples)) if i not in grouped]
-    by_category: defaultdict[str, list[list[int]]] = defaultdict(list)
-    for group in sorted(groups):
-        by_category[examples[group[0]].category].append(group)
-    parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    together = {group[0]: group for group in find_duplicates(examples, threshold)}
+    follows = {i for group in together.values() for i in group[1:]}
+    by_category: defaultdict[str, list[int]] = defaultdict(list)
+    for i, example in enumerate(examples):
+        if i not in follows:
+            by_category[example.category].append(i)
+    return fill_parts(range(len(examples)), by_category, together, validation, test, seed)
+
+
+def fill_parts(
+    indices: Sequence[int],
+    by_category: Mapping[str, list[int]],
+    together: Mapping[int, Sequence[int]],
+    validation: float,
+    test: float,
+    seed: int,
+) -> Split:
+    """The split of `split_examples`, when it is known what belongs together.
+
+    `by_category` lists the first index of each group, ascending; it is shuffled in place. `together` has the groups
+    of more than one by their first index. Both shares lie above 0 and leave something for training.
+    """
+    parts: dict[str, list[int]] = {"validation": [], "test": []}
     rng = random.Random(seed)
     owed = {"validation": 0.0, "test": 0.0}  # carried from one category to the next: many small ones sum up right
     for _, in_category in sorted(by_category.items()):
         rng.shuffle(in_category)
-        size = sum(len(group) for group in in_category)
+        size = sum(len(together.get(first, (first,))) for first in in_category)
         owed["validation"] += validation * size
         owed["test"] += test * size
-        for group in in_category:
-            part = next((p for p in ("test", "validation") if owed[p] >= len(group) - 0.5), "train")
-            parts[part] += group
-            if part != "train":
+        for first in in_category:
+            if max(owed.values()) < 0.5:  # not even for a group of one: all the others are for training
+                break
+            group = together.get(first, (first,))
+            part = next((p for p in ("test", "validation") if owed[p] >= len(group) - 0.5), None)
+            if part:
+                parts[part] += group
                 owed[part] -= len(group)
-    for name, indices in parts.items():
-        if not indices:
-            raise InputError(f"{len(examples)} examples: too few to split; the {name} part would be empty")
-    return Split(*(tuple(sorted(parts[name])) for name in ("train", "validation", "test")))
+    taken = {i for part in parts.values() for i in part}
+    split = Split(
+        tuple(i for i in indices if i not in taken), tuple(sorted(parts["validation"])), tuple(sorted(parts["test"]))
+    )
+    for name, part_indices in vars(split).items():
+        if not part_indices:
+            raise InputError(f"{len(indices)} examples: too few to split; the {name} part would be empty")
+    return split

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,17 @@ def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8, atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json_list(path: str | Path, items: Iterable[str]) -> None:
+    """Write texts as a JSON list, one a line, atomically and one after another: they are never all in memory."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        before = "\n "
+        for item in items:
+            file.write(before + json.dumps(item, ensure_ascii=False))
+            before = ",\n "
+        file.write("]\n" if before == "\n " else "\n]\n")
 
 
 # --- line by line ---

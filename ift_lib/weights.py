@@ -56,6 +56,11 @@ def load_pretrained(name: str | Path, *, device: str | torch.device = "cpu", dro
     return model
 
 
+def base_name(name: str) -> str:
+    """The model of that name as transformers would open it: a repository of the hub, or a folder of this machine."""
+    return hub.RELEASES[name].repo if name in hub.RELEASES else str(_find(name).resolve())
+
+
 def _find(name: str | Path) -> Path:
     """The folder behind a name."""
     if name == "pocket":

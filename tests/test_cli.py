@@ -14,7 +14,7 @@ import pytest
 import torch
 from tiny import make_tiny
 
-from ift_lib import cli
+from ift_lib import cli, load_adapter, merge_lora
 from ift_lib.data import Example, save_examples
 from ift_lib.export import export_pretrained
 from ift_lib.weights import load_pretrained
@@ -279,3 +279,54 @@ def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit) as end:
             cli.main(arguments)
         assert end.value.code == 2
+
+
+# --- adapters ---
+
+
+def test_run_with_adapters(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Prevents a folder whose answers, model and adapter are three different models; and a size nobody can look up."""
+    assert cli.main([*RUN, "--lora", "2", "--lora-targets", "c_attn", "c_fc", "--out", "out"]) == 0
+    assert {p.name for p in (place / "out").iterdir()} == FILES | {"adapter"}
+    config = json.loads((place / "out/config.json").read_text())
+    assert config["lora"] == {"rank": 2, "alpha": None, "targets": ["c_attn", "c_fc"], "dropout": 0.0}
+    assert config["train"]["lr"] == pytest.approx(5e-4)
+    assert "rank 2: 576 parameters are trained" in capsys.readouterr().out
+    base, merged = load_pretrained("tiny"), load_pretrained("out/model")
+    adapted = merge_lora(load_adapter(base, "out/adapter"))
+    for (name, p), q in zip(merged.named_parameters(), adapted.parameters(), strict=True):
+        assert torch.equal(p, q), name
+    described = json.loads((place / "out/adapter/adapter_config.json").read_text())
+    assert (described["r"], described["lora_alpha"]) == (2, 4)
+    assert Path(described["base_model_name_or_path"]) == (place / "tiny").resolve()
+
+
+def test_adapters_resume(place: Path) -> None:
+    """Prevents a resumed run that trains all weights, or begins with other adapters."""
+    arguments = [*RUN, "--lora", "2", "--lora-alpha", "6", "--lr", "0.01"]
+    assert cli.main([*arguments, "--out", "whole"]) == 0
+    code = (
+        "import os, sys\nfrom ift_lib import cli\nfrom ift_lib.course.progress import ProgressBar\n"
+        "told = ProgressBar.__call__\n"
+        "ProgressBar.__call__ = lambda bar, p: os._exit(9) if p.step == 9 else told(bar, p)\ncli.main(sys.argv[1:])"
+    )
+    assert subprocess.run([sys.executable, "-c", code, *arguments, "--out", "cut"]).returncode == 9
+    assert cli.main(["run", "--resume", "cut"]) == 0
+    assert all(torch.equal(p, q) for p, q in zip(weights(place / "whole"), weights(place / "cut"), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--lora", "0"], "rank 0: must be at least 1"),
+        (["--lora", "2", "--lora-alpha", "-1"], "alpha -1.0"),
+        (["--lora", "2", "--lora-targets", "q_proj"], "targets q_proj: no such linear layer"),
+        (["--lora-alpha", "2"], "give --lora RANK too"),
+    ],
+)
+def test_impossible_adapters_are_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], wrong: list[str], said: str
+) -> None:
+    """Prevents a traceback, or a run of another kind than was asked for."""
+    assert cli.main([*RUN, *wrong]) == 2
+    assert said in capsys.readouterr().err

@@ -13,7 +13,8 @@ import pytest
 
 from ift_lib.data import Example
 from ift_lib.evaluation.verify import verify
-from ift_lib.run import RunConfig, prepare
+from ift_lib.run import prepare
+from ift_lib.run_config import RunConfig
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))

@@ -38,7 +38,9 @@ from ift_lib.evaluation.verify import verify
 from ift_lib.files import write_text
 from ift_lib.generation import respond
 from ift_lib.model import GPT, SIZES
-from ift_lib.run import Prepared, RunConfig, prepare
+from ift_lib.preparing import Prepared
+from ift_lib.run import prepare
+from ift_lib.run_config import RunConfig
 from ift_lib.templates import TEMPLATES
 from ift_lib.training import evaluate, train
 from ift_lib.weights import load_pretrained

@@ -7,6 +7,7 @@ from ift_lib.evaluation.alpaca_eval_lc import length_controlled
 from ift_lib.evaluation.arena import Battle, clean_battles, load_battles, online_elo, win_rates
 from ift_lib.evaluation.benchmark_run import ask, run_benchmark
 from ift_lib.evaluation.bradley_terry import bootstrap_ratings, bradley_terry, leaderboard, sandwich_intervals
+from ift_lib.evaluation.heldout import Comparison, Task, compare_with_baseline, find_leaks, load_task
 from ift_lib.evaluation.items import Item, load_items
 from ift_lib.evaluation.judge import (
     PAIR_FIRST,
@@ -34,9 +35,11 @@ from ift_lib.evaluation.metrics import (
     accuracy,
     bootstrap_interval,
     calibration_error,
+    clopper_pearson_interval,
     exact_match,
     normalize_squad,
     normalize_triviaqa,
+    paired_difference_interval,
     rouge_l,
     token_f1,
     wilson_interval,
@@ -72,6 +75,7 @@ __all__ = [
     "Battle",
     "Benchmark",
     "Choose",
+    "Comparison",
     "Complete",
     "GPTLanguageModel",
     "Grade",
@@ -93,6 +97,7 @@ __all__ = [
     "Score",
     "StubJudge",
     "Summary",
+    "Task",
     "TransformersLanguageModel",
     "Verdict",
     "VoteStore",
@@ -109,9 +114,12 @@ __all__ = [
     "bradley_terry",
     "calibration_error",
     "clean_battles",
+    "clopper_pearson_interval",
     "cohen_kappa",
     "compare_outputs",
+    "compare_with_baseline",
     "exact_match",
+    "find_leaks",
     "judge_items",
     "kendall",
     "krippendorff_alpha",
@@ -121,9 +129,11 @@ __all__ = [
     "load_battles",
     "load_items",
     "load_outputs",
+    "load_task",
     "normalize_squad",
     "normalize_triviaqa",
     "online_elo",
+    "paired_difference_interval",
     "paired_interval",
     "pearson",
     "rouge_l",

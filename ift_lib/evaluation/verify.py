@@ -24,6 +24,7 @@ LABELS = {
     "sentiment": {"positive", "negative", "neutral"},
     "sentence_type": {"statement", "question", "command", "exclamation"},
     "part_of_speech": {"noun", "verb", "adjective", "adverb"},
+    "desk": {"booking", "repair", "lost", "information", "thanks", "complaint"},  # the capstone's
 }
 
 LIGHT = frozenset(
@@ -232,11 +233,19 @@ def polite_request(example: Example, response: str) -> bool:
     return asks and set(said) - COURTESY == set(words(example.output)) - COURTESY
 
 
+def kind_notice(example: Example, response: str) -> bool:
+    """A sentence with "please" that asks for the same thing in the same words, whichever way it is polite."""
+    said = [word for word in words(response) if word not in COURTESY]
+    return "please" in words(response) and said == [word for word in words(example.output) if word not in COURTESY]
+
+
 RULES: dict[str, Callable[[Example, str], bool]] = {
     "agreement": same_sentence,
+    "desk": right_label,
     "everyday_knowledge": says_answer,
     "extract": same_words,
     "formatting": same_layout,
+    "notice": kind_notice,
     "odd_one_out": odd_word,
     "opposite": names_answer,
     "ordering": same_items,
