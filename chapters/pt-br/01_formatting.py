@@ -28,7 +28,7 @@ tokenizer = get_tokenizer()
 texts = ["What is the opposite of hot?", "Write the plural of this word: leaf", "One day, a little girl"]
 new = generate_ids(model, [tokenizer.encode_ordinary(text) for text in texts], 24)  # no máximo 24 tokens novos cada
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for text, ids in zip(texts, new, strict=True):
     print(f"{text!r}\n    continua: {decode(ids)!r}")
 
@@ -50,7 +50,7 @@ print("O modelo continuou o texto. Não respondeu.")
 #
 # O pacote traz seu próprio conjunto de dados, um arquivo JSON. Aqui estão dois registros, como aparecem no arquivo:
 
-# %%
+# %% tags=["slide"]
 import json
 
 from ift_lib.data import EMBEDDED
@@ -88,7 +88,7 @@ print(without_input)
 # O formato mais conhecido é o do Alpaca, de Stanford (2023). Ele diz em inglês simples o que vem a seguir e marca as partes com títulos:
 
 
-# %%
+# %% tags=["slide-output"]
 def alpaca(example):
     text = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
     text += f"\n\n### Instruction:\n{example.instruction}"
@@ -122,7 +122,7 @@ print("igual em todos os", len(examples), "exemplos")
 # Modelos de chat usam molduras mais curtas, feitas de marcadores que dizem de quem é a vez. O Phi-3, da Microsoft (2024), tem `<|user|>` e `<|assistant|>`:
 
 
-# %%
+# %% tags=["slide"]
 def phi3(example):
     question = example.instruction
     if example.input:
@@ -145,7 +145,7 @@ print("igual em todos os", len(examples), "exemplos")
 # marcador `<|end|>`. O *ChatML*, formato da OpenAI de 2023 e modelo para muitos outros, abre e fecha cada turno. Aqui está um exemplo em ChatML
 # com a sua resposta, primeiro com entrada, depois sem. No exercício 1 é você quem escreve o formato.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import CHATML
 
 for example in (with_input, without_input):
@@ -162,7 +162,7 @@ print("só a resposta:", repr(response))
 # Nos modelos para os quais esses formatos foram feitos, um marcador como `<|user|>` é um token só, um número do [vocabulário](../../book/pt-br/glossary.md#vocabulary). O GPT-2 não conhece
 # nenhum deles. Ele os soletra, como qualquer palavra rara, com os pedaços que tem:
 
-# %%
+# %% tags=["slide"]
 markers = ["### Response:", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
 for marker in markers:
     ids = tokenizer.encode_ordinary(marker)
@@ -179,7 +179,7 @@ print([tokenizer.decode([i]) for i in tokenizer.encode_ordinary("It is sour.<|im
 # (`.<` é um único token do GPT-2. Isso não faz mal, desde que seja igual em todo lugar onde o formato é usado.) E a terceira: toda moldura tem seu preço em
 # tokens, que são calculados, guardados e, perto do fim das 1.024 posições do GPT-2, fazem falta.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import TEMPLATES
 
 print(f"{'formato':<16}{'moldura':>12}{'prompt, em média':>20}")
@@ -204,7 +204,7 @@ print(f"{share:.0%} de um prompt médio no formato Alpaca")
 # O GPT-2 tem exatamente um [token especial](../../book/pt-br/glossary.md#special-token), o número 50256, escrito `<|endoftext|>` (fim do texto) e chamado aqui de *[EOT](../../book/pt-br/glossary.md#end-of-text)*. No pré-treino ele ficava entre dois textos. Nós
 # o colocamos depois de cada resposta. É a única maneira de um modelo dizer “terminei”: quem gera o texto para ali.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import EOT
 
 prompt, response = ALPACA.render(without_input)
@@ -217,7 +217,7 @@ print("os últimos ids:", ids[-5:], " como texto:", [tokenizer.decode([i]) for i
 #
 # Repare que acrescentamos o *número*. E se o texto de alguém contiver as letras `<|endoftext|>`? Há duas maneiras de lê-las:
 
-# %%
+# %% tags=["slide"]
 nasty = "What does <|endoftext|> mean?"
 as_text = tokenizer.encode_ordinary(nasty)
 as_markup = tokenizer.encode(nasty, allowed_special="all")
@@ -236,7 +236,7 @@ assert EOT not in as_text and EOT in as_markup
 # que termina com um espaço, como é fácil digitar:
 
 
-# %%
+# %% tags=["slide"]
 encode = tokenizer.encode_ordinary  # mais curto, daqui em diante
 
 
@@ -258,7 +258,7 @@ print("separados:", pieces("The capital of France is ") + pieces("Paris"))
 #
 # Que terminações são seguras? Vamos testar algumas:
 
-# %%
+# %% tags=["slide-output"]
 print(f"{'fim do prompt':<14}{'resposta começa':<18}junto = separado")
 for end, begin in [
     ("\n", "Paris"),
@@ -317,7 +317,7 @@ print("à mão = encode_example, e o treino começa como a pergunta")
 # para antes do último título e espera que o modelo o escreva:
 
 
-# %%
+# %% tags=["slide-output"]
 def training_text(example):
     return alpaca(example) + example.output
 
@@ -352,7 +352,7 @@ template_explorer()
 # %% [markdown]
 # O mesmo desenho sem os campos, como o explorador começa, e a prova de que ele mostra os tokens de `encode_example`:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.widgets import template_picture
 
 for template in TEMPLATES.values():

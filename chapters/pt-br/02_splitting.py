@@ -19,7 +19,7 @@
 #
 # Primeiro, conte. Quantos exemplos há de cada tipo?
 
-# %%
+# %% tags=["slide"]
 from collections import Counter, defaultdict
 
 from ift_lib import load_examples
@@ -42,7 +42,7 @@ answers = [len(e.output.split()) for e in examples]
 for name, lengths in (("perguntas", questions), ("respostas", answers)):
     print(f"{name}: {min(lengths)} a {max(lengths)} palavras, mediana {statistics.median(lengths):g}")
 
-# %% mystnb={"image": {"alt": "Dois gr\u00e1ficos de barras. \u00c0 esquerda: as 28 categorias, com 90 a 154 exemplos cada uma; a maior \u00e9 everyday_knowledge, com 154. \u00c0 direita: palavras nas perguntas e nas respostas; as respostas t\u00eam em geral menos de 10 palavras, as perguntas chegam a 35."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Dois gr\u00e1ficos de barras. \u00c0 esquerda: as 28 categorias, com 90 a 154 exemplos cada uma; a maior \u00e9 everyday_knowledge, com 154. \u00c0 direita: palavras nas perguntas e nas respostas; as respostas t\u00eam em geral menos de 10 palavras, as perguntas chegam a 35."}}
 import matplotlib.pyplot as plt
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 5.5), layout="constrained", width_ratios=[3, 2])
@@ -65,7 +65,7 @@ plt.show()
 #
 # `flawed.json` tem 42 registros, a maioria com algum defeito. Leia alguns, como aparecem no arquivo:
 
-# %%
+# %% tags=["slide-output"]
 import json
 
 flawed = EMBEDDED.with_name("flawed.json")
@@ -105,7 +105,7 @@ for number, found in by_hand.items():
 # `find_problems` faz o mesmo e diz em que lugar. Ela também relata cópias exatas, que podem ser usadas, mas que vale a pena conhecer; por isso, cada problema tem uma marca, `fatal`. (As mensagens
 # do pacote estão em inglês.)
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import find_problems
 
 problems = find_problems(flawed)
@@ -137,7 +137,7 @@ print(len(usable), "de", len(entries), "registros podem ser usados")
 #
 # Poder ser usado não quer dizer ser bom. Os tamanhos mostram mais um defeito; para os outros, alguém precisa ler. (`examine` guarda cada exemplo com o número do seu registro.)
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.data import examine
 
 numbered = examine(flawed).examples
@@ -158,7 +158,7 @@ for number in (17, 26, 31, 33):
 # Duplicatas fazem mal duas vezes: o modelo decora o que vê com frequência, e uma cópia do outro lado da divisão estraga o teste.
 # Quais perguntas são iguais? Não só as que são a mesma *string*: maiúsculas, pontuação e espaços não fazem outra pergunta. Então *[normalize](../../book/pt-br/glossary.md#normalise)*, e depois compare:
 
-# %%
+# %% tags=["slide"]
 import re
 
 
@@ -183,7 +183,7 @@ print([group for group in same.values() if len(group) > 1])
 # $$J(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
 
 
-# %%
+# %% tags=["slide-output"]
 def my_shingles(example):
     text = bare_question(example)
     return {text[at : at + 5] for at in range(max(1, len(text) - 4))}
@@ -224,7 +224,7 @@ print("find_duplicates diz o mesmo")
 # Num conjunto de *n* exemplos há *n*(*n* − 1)/2 pares; à mão, portanto, isso serve para arquivos pequenos. `find_duplicates` dá a mesma resposta sem
 # olhar para todos os pares (a docstring dela diz como). E agora, finalmente, o nosso próprio conjunto de dados:
 
-# %%
+# %% tags=["slide"]
 n = len(examples)
 print(f"{n * (n - 1) // 2:,} pares; grupos de duplicatas: {find_duplicates(examples)}")
 
@@ -280,7 +280,7 @@ assert my_split(len(examples), seed=124)[2] != test
 # %% [markdown]
 # Todas as categorias estão bem representadas na parte de teste? Por acaso, algumas entregam metade do décimo que deveriam; outras, muito mais do que isso:
 
-# %%
+# %% tags=["slide"]
 in_test = Counter(examples[i].category for i in test)
 shares = {category: in_test[category] / counts[category] for category in counts}
 for category in (min(shares, key=shares.get), max(shares, key=shares.get)):
@@ -334,14 +334,14 @@ print("os mesmos", len(split.train) + len(split.validation) + len(split.test), "
 #
 # **Cada exemplo está em exatamente uma parte.**
 
-# %%
+# %% tags=["slide"]
 assert sorted([*split.train, *split.validation, *split.test]) == list(range(len(examples)))
 print("cada um dos", len(examples), "exemplos está em exatamente uma parte")
 
 # %% [markdown]
 # **Nenhuma pergunta está em duas partes**, sem contar maiúsculas, pontuação e espaços.
 
-# %%
+# %% tags=["slide"]
 train_set, validation_set, test_set = ([examples[i] for i in part] for part in vars(split).values())
 seen = {bare_question(example) for example in train_set}
 print(sum(bare_question(example) in seen for example in validation_set + test_set), "perguntas foram feitas no treino")
@@ -383,7 +383,7 @@ for place in sorted(range(len(similar)), key=lambda place: -similar[place][0])[:
 # Estas são as mais próximas de todas: a mesma instrução com outra palavra, e com outra resposta. É para isso que serve o limiar. Perguntas assim são desejadas: o
 # modelo aprendeu *como* se faz esse tipo de tarefa e é testado com uma palavra que não viu.
 
-# %% mystnb={"image": {"alt": "Histograma de 290 perguntas de teste pela similaridade com a pergunta de treino mais parecida. A maioria fica entre 0,3 e 0,8; nenhuma alcan\u00e7a o limiar, uma linha tracejada em 0,85."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Histograma de 290 perguntas de teste pela similaridade com a pergunta de treino mais parecida. A maioria fica entre 0,3 e 0,8; nenhuma alcan\u00e7a o limiar, uma linha tracejada em 0,85."}}
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.hist([similarity for similarity, _ in similar], bins=[i / 20 for i in range(21)], color="#0072b2")
 axes.axvline(0.85, color="#d55e00", linestyle="--")
@@ -397,7 +397,7 @@ plt.show()
 #
 # A mesma semente dá a mesma divisão dos mesmos dados na mesma ordem. Suponha que alguém acrescente um único exemplo, ou ordene o arquivo pelas respostas:
 
-# %%
+# %% tags=["slide"]
 from ift_lib import Example
 
 one_more = [Example("Name a colour of the rainbow.", output="Green.", category="everyday_knowledge"), *examples]

@@ -39,7 +39,7 @@ for example in three:
 # O [prompt](../../book/pt-br/glossary.md#prompt) e a [resposta](../../book/pt-br/glossary.md#response) são codificados separados (o capítulo 1 mostrou por quê: nenhum token pode passar por cima da emenda), e depois da resposta vem
 # o *[fim de texto](../../book/pt-br/glossary.md#end-of-text)*, EOT, o único [token especial](../../book/pt-br/glossary.md#special-token) do [GPT-2](../../book/pt-br/glossary.md#gpt-2). É o que o modelo deve dizer quando não tem mais nada a dizer.
 
-# %%
+# %% tags=["slide"]
 tokenizer = get_tokenizer()
 prompts = [tokenizer.encode_ordinary(PHI3.prompt(example)) for example in three]
 responses = [tokenizer.encode_ordinary(PHI3.response(example)) for example in three]
@@ -65,7 +65,7 @@ print("tamanhos dos prompts:", [e.prompt_length for e in encoded])
 # vem depois dele), e o *alvo* é a linha sem o primeiro token (nada o prevê). Em cada posição, entrada e
 # alvo são vizinhos.
 
-# %%
+# %% tags=["slide-output"]
 row = rows[0]
 read, say = row[:-1], row[1:]
 for before, after in zip(read, say, strict=True):
@@ -78,7 +78,7 @@ for before, after in zip(read, say, strict=True):
 #
 # Um tensor é um retângulo; por isso, isto não funciona:
 
-# %%
+# %% tags=["slide"]
 try:
     torch.tensor([row[:-1] for row in rows])
 except ValueError as error:
@@ -91,7 +91,7 @@ except ValueError as error:
 # Mas o que o modelo deve dizer onde lê preenchimento? Nada. A [entropia cruzada](../../book/pt-br/glossary.md#cross-entropy) do PyTorch tem um alvo que significa “não conte
 # esta posição”: **[−100](../../book/pt-br/glossary.md#ignore-index)** (`ignore_index`, o nosso `IGNORE`). Então as entradas são preenchidas com EOT, e os alvos com −100.
 
-# %%
+# %% tags=["slide"]
 width = max(len(row) for row in rows) - 1
 inputs = torch.tensor([row[:-1] + [EOT] * (width - len(row[:-1])) for row in rows])
 targets = torch.tensor([row[1:] + [IGNORE] * (width - len(row[1:])) for row in rows])
@@ -101,7 +101,7 @@ print("alvos   ", tuple(targets.shape), " a linha 0 termina em", targets[0, -14:
 # %% [markdown]
 # Nos alvos sobra exatamente um EOT em cada linha, o verdadeiro, e depois dele só há −100:
 
-# %%
+# %% tags=["slide"]
 print("EOT entre os alvos de cada linha:   ", (targets == EOT).sum(dim=1).tolist())
 print("EOT entre as entradas de cada linha:", (inputs == EOT).sum(dim=1).tolist())
 
@@ -117,7 +117,7 @@ print("EOT entre as entradas de cada linha:", (inputs == EOT).sum(dim=1).tolist(
 # Quantos deles? Onde o modelo lê o **último** token do prompt, o alvo já é o **primeiro** token da resposta.
 # Um prompt de `p` tokens tem, portanto, só `p − 1` alvos a mascarar.
 
-# %%
+# %% tags=["slide"]
 masked = targets.clone()
 for number, prompt in enumerate(prompts):
     masked[number, : len(prompt) - 1] = IGNORE
@@ -141,7 +141,7 @@ print("avaliados com a máscara: ", (masked != IGNORE).sum(dim=1).tolist())
 # Aqui está o passo inteiro. Um laço, [um deslocamento](../../book/pt-br/glossary.md#shift), dois preenchimentos, nenhuma procura.
 
 
-# %%
+# %% tags=["slide"]
 def my_collate(encoded, mask_prompt=True):
     inputs, targets = [], []
     for example in encoded:
@@ -195,7 +195,7 @@ mask_explorer()
 # %% [markdown]
 # O mesmo desenho sem os controles, com uma prova de que ele mostra o que `collate` faz:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.widgets import mask_picture
 
 picture = mask_picture(encoded)
@@ -209,7 +209,7 @@ picture
 # Um modelo dá um número (*[logit](../../book/pt-br/glossary.md#logit)*) para cada token do [vocabulário](../../book/pt-br/glossary.md#vocabulary). Veja um vocabulário de três tokens e uma linha de
 # quatro posições, das quais duas são avaliadas. A perda de uma posição é −log da probabilidade que o alvo recebeu:
 
-# %%
+# %% tags=["slide"]
 logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 2.0]])
 answer = torch.tensor([-100, 1, 0, -100])
 
@@ -221,7 +221,7 @@ print(f"soma {sum(losses):.3f}, contagem {len(losses)}, média {sum(losses) / le
 # %% [markdown]
 # Uma posição com −100 não acrescenta nada à soma, nada à contagem e nada ao [gradiente](../../book/pt-br/glossary.md#gradient). O PyTorch diz o mesmo:
 
-# %%
+# %% tags=["slide"]
 assert torch.isclose(F.cross_entropy(logits, answer, reduction="sum"), torch.tensor(sum(losses)))
 assert torch.isclose(F.cross_entropy(logits, answer), torch.tensor(sum(losses) / len(losses)))
 
@@ -246,7 +246,7 @@ print("nada avaliado: soma", total.item(), "mas média", mean.item())
 # por exemplo no modelo Git ([PR 47395](https://github.com/huggingface/transformers/pull/47395)). Neste
 # curso, modelos e perdas nunca deslocam.
 
-# %%
+# %% tags=["slide"]
 print("lê          uma vez        duas vezes")
 for place in range(len(prompts[0]) - 1, len(rows[0]) - 2):
     pieces = [tokenizer.decode([i]) for i in rows[0][place : place + 3]]
@@ -273,7 +273,7 @@ with torch.no_grad():
             count += 1
 once, twice = once / count, twice / count
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"deslocado uma vez:   {once:.1f} nats por token")
 print(f"deslocado duas vezes: {twice:.1f} nats por token")
 
@@ -290,7 +290,7 @@ print("Com dois deslocamentos, nenhum erro aparece. Só a perda é maior: nats q
 # Suponha que um primeiro lote tenha respostas curtas, 2 tokens avaliados com perda média de 4,0, e que um segundo tenha respostas longas, 18
 # tokens com média de 2,0. Qual é a perda média?
 
-# %%
+# %% tags=["slide"]
 means, counts = [4.0, 2.0], [2, 18]
 print("média das médias:   ", sum(means) / len(means))
 print("soma sobre contagem:", sum(m * n for m, n in zip(means, counts, strict=True)) / sum(counts))
@@ -312,7 +312,7 @@ for size in (1, 4, 16):
     mean_of_means[size] = sum(means) / len(means)
     sum_over_count[size] = evaluate(model, batches).mean
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print("tam. lote   média/médias   soma/contag.")
 for size in (1, 4, 16):
     print(f"{size:>10}   {mean_of_means[size]:>13.3f}   {sum_over_count[size]:>11.3f}")
