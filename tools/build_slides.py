@@ -54,6 +54,12 @@ class Slide:
         return f'<section class="slide"><h2>{inline(self.title)}</h2>{content}{notes}</section>'
 
 
+def sources() -> list[Path]:
+    """The chapters in which a cell is tagged."""
+    chapters = sorted(builder.CHAPTERS.glob("[0-9][0-9]_*.py"))
+    return [s for s in chapters if any(builder.SLIDE & set(builder.tags(cell)) for cell in builder.read_source(s))]
+
+
 def slides_of(source: Path) -> list[Slide]:
     """The slides of a chapter."""
     cells = builder.assemble(source, builder.repository(), solutions=False).cells
@@ -147,7 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=SLIDES, metavar="FOLDER", help="default: build/slides")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
-    for source in builder.sources():
+    for source in sources():
         if args.names and source.stem not in args.names:
             continue
         path = args.out / f"{source.stem}.html"

@@ -44,7 +44,7 @@ class Chapter:
 
 def read_chapter(source: Path) -> Chapter:
     """The minutes of a chapter from its source."""
-    cells = builder._read(source)
+    cells = builder.read_source(source)
     head = cells[0].source
     found = re.search(r"^\| (\d+) min \|", head, re.MULTILINE)
     assert found, f"{source.name} has no minutes in its head"
@@ -84,7 +84,7 @@ def share(minutes: int, lengths: dict[str, int]) -> dict[str, int]:
 
 def chapters() -> list[Chapter]:
     """All of them, in order."""
-    return [read_chapter(source) for source in builder.sources()]
+    return [read_chapter(source) for source in sorted(builder.CHAPTERS.glob("[0-9][0-9]_*.py"))]
 
 
 # --- the plans ---
