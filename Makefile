@@ -12,6 +12,7 @@ PYTHON ?=
 VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+BOOK   := $(VENV)/.ready-book
 EXTRAS ?= course,test,dev
 ARGS   ?=
 
@@ -19,9 +20,9 @@ ARGS   ?=
 PYTHONS := $(or $(PYTHON),python3 python3.10 python3.11 python3.12 python3.13 python3.14)
 
 # An environment whose Python has gone (an upgrade, a moved folder) is not ready.
-$(shell test -x $(PY) || rm -f $(READY))
+$(shell test -x $(PY) || rm -f $(READY) $(BOOK))
 
-.PHONY: help run test lab notebooks release lint lock clean
+.PHONY: help run test lab notebooks book slides release lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -42,6 +43,12 @@ lab: $(READY)  ## open the chapters in JupyterLab
 notebooks: $(READY)  ## build and run the chapters from their text sources
 	@$(PY) tools/build_notebooks.py $(ARGS)
 
+book: $(BOOK)  ## build the book, book/_build/html/index.html
+	@$(PY) tools/build_book.py $(ARGS)
+
+slides: $(READY)  ## make slides from the tagged cells of the chapters, in build/slides
+	@$(PY) tools/build_slides.py $(ARGS)
+
 release: $(READY)  ## one zip in dist/; with all packages, for a place without a network: ARGS=--wheels
 	@$(PY) tools/make_release.py $(ARGS)
 
@@ -55,8 +62,8 @@ lock:  ## take the newest versions into constraints.txt (see the note at its top
 	    --python-version 3.10 --all-extras --no-header --no-annotate --constraint - pyproject.toml; } \
 	    > constraints.new && mv constraints.new constraints.txt || { rm -f constraints.new; exit 1; }
 
-clean:  ## remove the environment and the caches; runs and data stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build ift_lib.egg-info
+clean:  ## remove the environment, the caches and the built book; runs and data stay
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build ift_lib.egg-info book/_build
 	find ift_lib tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The stamp is the last thing written, so an install that was interrupted leaves none, and the next call begins
@@ -83,4 +90,9 @@ $(READY): pyproject.toml constraints.txt
 	fi
 	@rm -f $@
 	@$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+# What only the book needs is installed when it is first built.
+$(BOOK): $(READY)
+	@$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS),book]"
 	@touch $@

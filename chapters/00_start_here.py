@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 0 Start here
 #
-# **You will learn** whether your machine is ready, and what the whole journey looks like: from a file of instructions to a model that follows them, in about a
+# **You will learn** whether your machine is ready, and what the whole journey looks like: from a file of [instructions](../book/glossary.md#instruction) to a model that follows them, in about a
 # minute. After that you know what each of the other chapters is for.
 #
 # **You need** Python and a little PyTorch. No GPU, no network.
@@ -11,10 +11,10 @@
 # | 25 min | 1 min | 1.5 GB | none |
 
 # %% [markdown]
-# Welcome! A *language model* such as GPT-2 continues text. Ask it something, and it may answer, or ask three more questions, or tell a story. In this course you
-# teach one to do what it is asked. That step is called *instruction fine-tuning*, and it is how every assistant you have talked to got its manners.
+# Welcome! A *[language model](../book/glossary.md#language-model)* such as [GPT-2](../book/glossary.md#gpt-2) continues text. Ask it something, and it may answer, or ask three more questions, or tell a story. In this course you
+# teach one to do what it is asked. That step is called *[instruction fine-tuning](../book/glossary.md#instruction-fine-tuning)*, and it is how every assistant you have talked to got its manners.
 #
-# Run the cells from top to bottom with Shift + Enter. Nothing here can break: if you are lost, choose *Restart Kernel and Run All Cells* and begin again.
+# Run the cells from top to bottom with <kbd>Shift</kbd> + <kbd>Enter</kbd>. Nothing here can break: if you are lost, choose *Restart Kernel and Run All Cells* and begin again.
 #
 # ## 1 Is the machine ready?
 #
@@ -28,10 +28,10 @@ print(report())
 # %% [markdown]
 # ## 2 The examples
 #
-# A model learns to follow instructions from examples: an *instruction*, sometimes an *input* it is about, and the *output* we would like. The package holds a
+# A model learns to follow instructions from examples: an *instruction*, sometimes an *[input](../book/glossary.md#input)* it is about, and the *output* we would like. The package holds a
 # small file of them. Today we take three of its kinds of task, so that one minute is enough to see something.
 
-# %%
+# %% tags=["slide"]
 from collections import Counter
 
 from ift_lib import load_examples
@@ -51,7 +51,7 @@ for example in examples[:3]:
 # A model reads nothing but text, so we agree on a form: a fixed frame around the instruction, then the answer. Here it is by hand, and then by the package.
 # The two are the same, letter for letter.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import ALPACA
 
 example = examples[1]
@@ -64,10 +64,10 @@ assert ALPACA.prompt(example) == by_hand
 print(by_hand + ALPACA.response(example))
 
 # %% [markdown]
-# The text is cut into *tokens*, and each token has a number. In training, the model guesses every next token; only its guesses at the [bracketed] ones count.
+# The text is cut into *[tokens](../book/glossary.md#token)*, and each token has a number. In training, the model guesses every next token; only its guesses at the [bracketed] ones count.
 # The last of them, `<|endoftext|>`, is how it learns to stop.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import encode_example, show_supervision
 
 encoded = [encode_example(example, ALPACA) for example in examples]
@@ -77,10 +77,10 @@ print(show_supervision(encoded[1]))
 # %% [markdown]
 # ## 4 Put some aside
 #
-# Some examples must never be trained on, or we could not tell learning from learning by heart: the *validation* set, to watch during training, and the *test* set, for
+# Some examples must never be trained on, or we could not tell learning from learning by heart: the *[validation](../book/glossary.md#validation-set)* set, to watch during training, and the *[test](../book/glossary.md#test-set)* set, for
 # the end.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import split_examples
 
 split = split_examples(examples, validation=0.1, test=0.1, seed=123)
@@ -90,17 +90,17 @@ print(f"{len(split.train)} to train on, {len(split.validation)} to watch, {len(s
 # %% [markdown]
 # ## 5 Ask before training
 #
-# The course brings its own small GPT-2, the *pocket model*. It has read simple stories and an encyclopaedia for learners, and has never been told that it should answer.
+# The course brings its own small GPT-2, the *[pocket model](../book/glossary.md#pocket-model)*. It has read simple stories and an encyclopaedia for learners, and has never been told that it should answer.
 # Listen:
 
-# %%
+# %% tags=["slide"]
 from ift_lib import load_pretrained
 
 untrained = load_pretrained("pocket")
 model = load_pretrained("pocket")  # the one we are going to train
 print(f"{model.parameter_count():,} parameters")
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 from ift_lib import respond
 
 test = [examples[i] for i in split.test]
@@ -119,10 +119,10 @@ assert right_before <= len(test) / 4
 # %% [markdown]
 # ## 6 Train
 #
-# Now the model sees the training examples three times. At each step it guesses the tokens of sixteen answers, and all its parameters move a little, so that the right tokens become
-# likelier. The *loss* says how surprised it was; lower is better.
+# Now the model sees the training examples three times. At each step it guesses the tokens of sixteen answers, and all its [parameters](../book/glossary.md#parameter) move a little, so that the right tokens become
+# likelier. The *[loss](../book/glossary.md#loss)* says how surprised it was; lower is better.
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Two loss curves over three epochs. Training and validation loss both fall steeply during the first epoch and more slowly after it."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Two loss curves over three epochs. Training and validation loss both fall steeply during the first epoch and more slowly after it."}}
 from ift_lib import TrainConfig, train
 from ift_lib.plots import plot_losses
 
@@ -171,7 +171,7 @@ from ift_lib.course.widgets.ask_both import ask_both
 
 ask_both({"before": untrained, "after": model}, ALPACA)
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 9 The map
 #
 # You have walked the whole way once. Each step has its chapter:
@@ -179,10 +179,10 @@ ask_both({"before": untrained, "after": model}, ALPACA)
 # | what you saw | what it hides | chapter |
 # |---|---|---|
 # | the frame around an instruction | other formats, and what a wrong one costs | [1 Formatting](01_formatting.ipynb) |
-# | train, validation, test | copies that leak from one to the other | [2 Splitting](02_splitting.ipynb) |
+# | train, validation, test | copies that [leak](../book/glossary.md#leak) from one to the other | [2 Splitting](02_splitting.ipynb) |
 # | the [bracketed] tokens | many examples at once; which tokens count | [3 Batching and masking](03_batching.ipynb) |
-# | the pocket model | what a GPT-2 is made of; OpenAI's weights | [4 Loading GPT-2](04_loading.ipynb) |
-# | three epochs of training | what happens in one step, and how to read a loss curve | [5 Training](05_training.ipynb) |
+# | the pocket model | what a GPT-2 is made of; OpenAI's [weights](../book/glossary.md#weights) | [4 Loading GPT-2](04_loading.ipynb) |
+# | three [epochs](../book/glossary.md#epoch) of training | what happens in one step, and how to read a loss curve | [5 Training](05_training.ipynb) |
 # | where the validation loss was lowest | seeing when learning turns into learning by heart | [6 Overfitting](06_overfitting.ipynb) |
 # | "right" and "wrong" | answers that no rule can judge; judging the judge | [7 Judging responses](07_judging.ipynb) |
 #
@@ -217,7 +217,7 @@ checks.exercise_1(question)
 # %% [markdown]
 # ### Exercise 2 · easy · 5 min
 #
-# How many steps does a training take? Write `count_steps`, which gets the number of examples, the size of a batch and the number of epochs. If the examples do not
+# How many steps does a training take? Write `count_steps`, which gets the number of examples, the size of a [batch](../book/glossary.md#batch) and the number of epochs. If the examples do not
 # fill the last batch of an epoch, it is a smaller one.
 #
 # Expected: `count_steps(260, 16, 2)` is 34. Ours above took `history.train[-1].step` steps.
@@ -288,7 +288,7 @@ quiz("00_start_here")
 # %% [markdown]
 # ## Recap
 #
-# * A base model continues text; fine-tuning on examples teaches it to answer.
+# * A [base model](../book/glossary.md#base-model) continues text; [fine-tuning](../book/glossary.md#fine-tuning) on examples teaches it to answer.
 # * An example travels: text in a fixed frame, tokens, batches, loss, better weights.
 # * What was never trained on tells us how much was learned.
 # * Form is learned within a minute, content is hard: read the answers, not only the loss.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 1 Formatting
 #
-# **You will learn** to turn an instruction into the exact text, and the exact tokens, that a model is trained on and asked with:
-# Alpaca, Phi-3 and ChatML, with an input and without. And you will see what a model that was only pretrained makes of them.
+# **You will learn** to turn an [instruction](../book/glossary.md#instruction) into the exact text, and the exact [tokens](../book/glossary.md#token), that a model is trained on and asked with:
+# Alpaca, Phi-3 and [ChatML](../book/glossary.md#chatml), with an [input](../book/glossary.md#input) and without. And you will see what a model that was only [pretrained](../book/glossary.md#pretrained) makes of them.
 #
 # **You need** Python, and a little PyTorch.
 #
@@ -13,7 +13,7 @@
 # %% [markdown]
 # ## 1 A base model does not answer
 #
-# A *base model* was trained on one task: to say how a text goes on. The embedded *pocket* GPT-2 is one; chapter 4 opens it up.
+# A *[base model](../book/glossary.md#base-model)* was trained on one task: to say how a text goes on. The embedded *pocket* [GPT-2](../book/glossary.md#gpt-2) is one; chapter 4 opens it up.
 # Let us ask it something. It reads *tokens*, the numbers of word pieces, so the text is encoded first and the answer decoded.
 
 # %%
@@ -27,7 +27,7 @@ tokenizer = get_tokenizer()
 texts = ["What is the opposite of hot?", "Write the plural of this word: leaf", "One day, a little girl"]
 new = generate_ids(model, [tokenizer.encode_ordinary(text) for text in texts], 24)  # at most 24 new tokens each
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for text, ids in zip(texts, new, strict=True):
     print(f"{text!r}\n    goes on: {decode(ids)!r}")
 
@@ -41,15 +41,15 @@ assert "leaves" != decode(new[1]).strip().strip(".").lower()
 print("The model went on. It did not answer.")
 
 # %% [markdown]
-# *Instruction fine-tuning* shows a base model a few thousand pairs of instruction and answer until it goes on *with the answer*. For that,
-# every pair becomes one text, and the text must make plain where the instruction ends and the answer begins. That is all that a *prompt
-# format* (or *template*) is: a frame of fixed words around the instruction, always the same.
+# *[Instruction fine-tuning](../book/glossary.md#instruction-fine-tuning)* shows a base model a few thousand pairs of instruction and answer until it goes on *with the answer*. For that,
+# every pair becomes one text, and the text must make plain where the instruction ends and the answer begins. That is all that a *[prompt](../book/glossary.md#prompt)
+# format* (or *[template](../book/glossary.md#template)*) is: a frame of fixed words around the instruction, always the same.
 #
 # ## 2 The data
 #
 # The package brings its own data set, a JSON file. Here are two entries as they stand in the file:
 
-# %%
+# %% tags=["slide"]
 import json
 
 from ift_lib.data import EMBEDDED
@@ -64,7 +64,7 @@ for number in (0, 1):
 #
 # * `instruction`: what to do;
 # * `input`: the text to do it with. It may be empty: "Name three trees" needs none;
-# * `output`: the answer that we want, also called the *response*;
+# * `output`: the answer that we want, also called the *[response](../book/glossary.md#response)*;
 # * `category`: the kind of task, a note of ours. The model never sees it; chapter 2 splits by it and chapter 7 scores by it.
 #
 # `load_examples` reads the same file, strips the texts at both ends, checks them, and gives `Example`s:
@@ -87,7 +87,7 @@ print(without_input)
 # The best-known format is that of Stanford's Alpaca (2023). It says in plain English what follows, and marks the parts with headings:
 
 
-# %%
+# %% tags=["slide-output"]
 def alpaca(example):
     text = "Below is an instruction that describes a task. Write a response that appropriately completes the request."
     text += f"\n\n### Instruction:\n{example.instruction}"
@@ -121,7 +121,7 @@ print("the same for all", len(examples), "examples")
 # Chat models use shorter frames, made of markers that say whose turn it is. Microsoft's Phi-3 (2024) has `<|user|>` and `<|assistant|>`:
 
 
-# %%
+# %% tags=["slide"]
 def phi3(example):
     question = example.instruction
     if example.input:
@@ -144,7 +144,7 @@ print("the same for all", len(examples), "examples")
 # marker `<|end|>`. *ChatML*, OpenAI's format of 2023 and the model for many others, opens and closes every turn. Here is an example in ChatML
 # with its response, first with an input, then without. Exercise 1 lets you write it.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import CHATML
 
 for example in (with_input, without_input):
@@ -158,17 +158,17 @@ print("the response alone:", repr(response))
 #
 # ## 5 What a frame costs
 #
-# In the models these formats were made for, a marker such as `<|user|>` is a token of its own, one number in the vocabulary. GPT-2 does not know
+# In the models these formats were made for, a marker such as `<|user|>` is a token of its own, one number in the [vocabulary](../book/glossary.md#vocabulary). GPT-2 does not know
 # any of them. It spells them, like any rare word, from pieces that it has:
 
-# %%
+# %% tags=["slide"]
 markers = ["### Response:", "<|user|>", "<|assistant|>", "<|end|>", "<|im_start|>", "<|im_end|>"]
 for marker in markers:
     ids = tokenizer.encode_ordinary(marker)
     print(f"{marker:<15}{len(ids)} tokens  {[tokenizer.decode([i]) for i in ids]}")
 
 # %% [markdown]
-# So for GPT-2 a marker is nothing special, only an odd word that it learns during fine-tuning. Three consequences. First, no single token
+# So for GPT-2 a marker is nothing special, only an odd word that it learns during [fine-tuning](../book/glossary.md#fine-tuning). Three consequences. First, no single token
 # means "the turn is over". Second, a marker may even share a token with the text beside it:
 
 # %%
@@ -178,7 +178,7 @@ print([tokenizer.decode([i]) for i in tokenizer.encode_ordinary("It is sour.<|im
 # (`.<` is one token of GPT-2. That does no harm as long as it is the same wherever the format is used.) And third, every frame has its price in
 # tokens, which are computed, stored and, near the end of GPT-2's 1,024 positions, missed.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import TEMPLATES
 
 print(f"{'format':<16}{'frame alone':>12}{'prompt, on average':>20}")
@@ -200,10 +200,10 @@ print(f"{share:.0%} of an average Alpaca prompt")
 # %% [markdown]
 # ## 6 How a response ends
 #
-# GPT-2 has exactly one special token, number 50256, written `<|endoftext|>` and called *EOT* here. In pretraining it stood between two texts. We put
+# GPT-2 has exactly one [special token](../book/glossary.md#special-token), number 50256, written `<|endoftext|>` and called *[EOT](../book/glossary.md#end-of-text)* here. In pretraining it stood between two texts. We put
 # it after every response. It is the only way in which a model can say "I have finished": whoever generates, stops there.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import EOT
 
 prompt, response = ALPACA.render(without_input)
@@ -216,7 +216,7 @@ print("the last ids:", ids[-5:], " as text:", [tokenizer.decode([i]) for i in id
 #
 # Notice that we append the *number*. What if somebody's text contains the letters `<|endoftext|>`? There are two ways to read it:
 
-# %%
+# %% tags=["slide"]
 nasty = "What does <|endoftext|> mean?"
 as_text = tokenizer.encode_ordinary(nasty)
 as_markup = tokenizer.encode(nasty, allowed_special="all")
@@ -235,7 +235,7 @@ assert EOT not in as_text and EOT in as_markup
 # that ends in a space, as one easily types it:
 
 
-# %%
+# %% tags=["slide"]
 encode = tokenizer.encode_ordinary  # shorter, from here on
 
 
@@ -248,16 +248,16 @@ print("apart:   ", pieces("The capital of France is ") + pieces("Paris"))
 
 # %% [markdown]
 # Together, space and word are one token, `' Paris'`; apart, they are two, and `'Paris'` is another token with another number. The place where prompt
-# and response meet is the *seam*. When a token spans it, there is trouble of two kinds:
+# and response meet is the *[seam](../book/glossary.md#seam)*. When a token spans it, there is trouble of two kinds:
 #
 # * *Training on the joined text:* it has no place where the prompt ends. Whoever hides the first `len(encode(prompt))` tokens from
-#   the loss, as chapter 3 does, hides the wrong ones.
+#   the [loss](../book/glossary.md#loss), as chapter 3 does, hides the wrong ones.
 # * *Asking:* the model is given `' '` as its last token, and that is a state which it has hardly ever seen, since in ordinary text a
 #   space sticks to the next word. Exercise 3 measures how much that hurts.
 #
 # Which endings are safe? We try some:
 
-# %%
+# %% tags=["slide-output"]
 print(f"{'prompt ends':<14}{'response begins':<18}joint = apart")
 for end, begin in [
     ("\n", "Paris"),
@@ -316,7 +316,7 @@ print("by hand = encode_example, and training begins as asking does")
 # stops before the last heading and hopes that the model will write it:
 
 
-# %%
+# %% tags=["slide-output"]
 def training_text(example):
     return alpaca(example) + example.output
 
@@ -351,7 +351,7 @@ template_explorer()
 # %% [markdown]
 # The same drawing without the fields, as the explorer begins, and the proof that it shows the tokens of `encode_example`:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.widgets import template_picture
 
 for template in TEMPLATES.values():
@@ -448,7 +448,7 @@ checks.exercise_2(to_ids)
 # %% [markdown]
 # ### Exercise 3 · medium · 15 min
 #
-# **Break it.** We take sentences from the data, cut each one in the middle, and let the model say how strongly it expects the second half, in *nats*: 0 would be "I
+# **Break it.** We take sentences from the data, cut each one in the middle, and let the model say how strongly it expects the second half, in *[nats](../book/glossary.md#nat)*: 0 would be "I
 # knew every token", and 1 nat more means that it gave the right words a probability that was smaller by a factor of *e*, about 2.7. Once we cut before the
 # space, and once after it, where a prompt ends that somebody typed with a space too many. The text is the same.
 

@@ -2,7 +2,7 @@
 # # 2 Splitting
 #
 # **You will learn** to look at a data set before you trust it, to find what is broken and what stands there twice, and to split it
-# into training, validation and test with a seed, so that nothing leaks, and to prove it.
+# into training, [validation](../book/glossary.md#validation-set) and test with a [seed](../book/glossary.md#random-seed), so that nothing [leaks](../book/glossary.md#leak), and to prove it.
 #
 # **You need** chapter 1, Python.
 #
@@ -11,7 +11,7 @@
 # | 80 min | 1 min | 0.4 GB | none |
 
 # %% [markdown]
-# A model can only be as good as its data, and a score only as honest as its test set. Neither raises an error when it is bad. An empty
+# A model can only be as good as its data, and a score only as honest as its [test set](../book/glossary.md#test-set). Neither raises an error when it is bad. An empty
 # answer teaches the model to say nothing; a test question that was in the training data too measures memory, and is called knowledge. So this
 # chapter comes before any training.
 #
@@ -19,7 +19,7 @@
 #
 # First count. How many examples are there of each kind?
 
-# %%
+# %% tags=["slide"]
 from collections import Counter, defaultdict
 
 from ift_lib import load_examples
@@ -32,7 +32,7 @@ print("most:  ", counts.most_common(3))
 print("fewest:", counts.most_common()[-3:])
 
 # %% [markdown]
-# And how long are they? In words, instruction and input together, and the answer:
+# And how long are they? In words, [instruction](../book/glossary.md#instruction) and [input](../book/glossary.md#input) together, and the answer:
 
 # %%
 import statistics
@@ -42,7 +42,7 @@ answers = [len(e.output.split()) for e in examples]
 for name, lengths in (("questions", questions), ("answers", answers)):
     print(f"{name}: {min(lengths)} to {max(lengths)} words, median {statistics.median(lengths):g}")
 
-# %% mystnb={"image": {"alt": "Two bar charts. Left: the 28 categories with 90 to 154 examples each, the largest everyday_knowledge with 154. Right: words in questions and answers; answers are mostly shorter than 10 words, questions reach 35."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Two bar charts. Left: the 28 categories with 90 to 154 examples each, the largest everyday_knowledge with 154. Right: words in questions and answers; answers are mostly shorter than 10 words, questions reach 35."}}
 import matplotlib.pyplot as plt
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 5.5), layout="constrained", width_ratios=[3, 2])
@@ -65,7 +65,7 @@ plt.show()
 #
 # `flawed.json` has 42 entries, most of them with a fault. Read some as they stand in the file:
 
-# %%
+# %% tags=["slide-output"]
 import json
 
 flawed = EMBEDDED.with_name("flawed.json")
@@ -104,7 +104,7 @@ for number, found in by_hand.items():
 # %% [markdown]
 # `find_problems` does the same, and names the place. It also reports exact copies, which are usable but worth knowing; so a problem has a flag `fatal`.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import find_problems
 
 problems = find_problems(flawed)
@@ -136,7 +136,7 @@ print(len(usable), "of", len(entries), "entries are usable")
 #
 # Usable is not good. Lengths show one more fault; for the others somebody has to read. (`examine` keeps each example with the number of its entry.)
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.data import examine
 
 numbered = examine(flawed).examples
@@ -148,16 +148,16 @@ for number in (17, 26, 31, 33):
     print(number, numbered[number])
 
 # %% [markdown]
-# Entry 20 has far more words than any other. Entry 17 holds letters that look like GPT-2's end of text (chapter 1: with us they stay letters, elsewhere they may not).
+# Entry 20 has far more words than any other. Entry 17 holds letters that look like [GPT-2](../book/glossary.md#gpt-2)'s [end of text](../book/glossary.md#end-of-text) (chapter 1: with us they stay letters, elsewhere they may not).
 # Entry 26 does not do what it was told, 31 asks about a sentence that is not there, and 33 is wrong, as its own text says. A model learns
 # from wrong answers as willingly as from right ones. Nothing replaces reading: a few hundred entries take an hour.
 #
 # ## 3 Find what stands there twice
 #
 # Duplicates do harm twice: a model learns by heart what it sees often, and a copy on the other side of the split spoils the test.
-# Which questions are the same? Not only the same *string*: case, punctuation and spaces do not make another question. So *normalise*, then compare:
+# Which questions are the same? Not only the same *string*: case, punctuation and spaces do not make another question. So *[normalise](../book/glossary.md#normalise)*, then compare:
 
-# %%
+# %% tags=["slide"]
 import re
 
 
@@ -176,13 +176,13 @@ print([group for group in same.values() if len(group) > 1])
 # %% [markdown]
 # We compare questions, not answers: in two of these pairs the answers differ, and the question leaks all the same.
 #
-# Now a question with a few words more, or one letter changed: a *near-duplicate*. It is another string even when normalised. So we cut each question into
-# overlapping pieces of five letters, *shingles*, and ask which share of the pieces two questions have in common, the *Jaccard similarity*:
+# Now a question with a few words more, or one letter changed: a *[near-duplicate](../book/glossary.md#near-duplicate)*. It is another string even when normalised. So we cut each question into
+# overlapping pieces of five letters, *[shingles](../book/glossary.md#shingle)*, and ask which share of the pieces two questions have in common, the *[Jaccard similarity](../book/glossary.md#jaccard-similarity)*:
 #
 # $$J(A, B) = \frac{|A \cap B|}{|A \cup B|}$$
 
 
-# %%
+# %% tags=["slide-output"]
 def my_shingles(example):
     text = bare_question(example)
     return {text[at : at + 5] for at in range(max(1, len(text) - 4))}
@@ -202,7 +202,7 @@ for one, other in ((35, 36), (15, 16), (24, 25), (18, 19), (0, 1)):
 
 # %% [markdown]
 # The first two pairs are caught with a threshold of 0.85. The third and the fourth are the same question too, as you see, and letters hardly show it: a limit of
-# the method that you should know. (Comparing meanings, with the vectors of a language model, finds more, and finds wrong ones too.)
+# the method that you should know. (Comparing meanings, with the vectors of a [language model](../book/glossary.md#language-model), finds more, and finds wrong ones too.)
 #
 # All pairs, by hand and with `find_duplicates`, which answers in groups of indices:
 
@@ -223,7 +223,7 @@ print("find_duplicates says the same")
 # In a set of *n* examples there are *n*(*n* − 1)/2 pairs, so by hand this is for small files. `find_duplicates` gives the same answer without
 # looking at every pair (its docstring says how). Our own data set, at last:
 
-# %%
+# %% tags=["slide"]
 n = len(examples)
 print(f"{n * (n - 1) // 2:,} pairs; groups of duplicates: {find_duplicates(examples)}")
 
@@ -254,7 +254,7 @@ with tempfile.TemporaryDirectory() as folder:
 # ## 4 Three parts
 #
 # * The model learns from the *training* part.
-# * While it learns, you watch its loss on the *validation* part, and choose by it: when to stop, which learning rate. The more you choose, the more the choice fits just
+# * While it learns, you watch its [loss](../book/glossary.md#loss) on the *validation* part, and choose by it: when to stop, which [learning rate](../book/glossary.md#learning-rate). The more you choose, the more the choice fits just
 #   this part.
 # * So the *test* part is used once, at the end, for the number that you report.
 #
@@ -279,14 +279,14 @@ assert my_split(len(examples), seed=124)[2] != test
 # %% [markdown]
 # Is every category well represented in the test part? By chance, some give half of the tenth they should, others far more than that:
 
-# %%
+# %% tags=["slide"]
 in_test = Counter(examples[i].category for i in test)
 shares = {category: in_test[category] / counts[category] for category in counts}
 for category in (min(shares, key=shares.get), max(shares, key=shares.get)):
     print(f"{category}: {in_test[category]} of {counts[category]} in the test part, {shares[category]:.0%}")
 
 # %% [markdown]
-# A score for each kind of task needs a fair number of each, and two splits of a data set are easier to compare when they are of the same mixture. So we *stratify*: split
+# A score for each kind of task needs a fair number of each, and two splits of a data set are easier to compare when they are of the same mixture. So we *[stratify](../book/glossary.md#stratify)*: split
 # every category by itself. One difficulty is small and common. Five per cent of 105 examples are 5.25, and 28 times a quarter lost are 7
 # examples too few. So what could not be given is *owed*, and carried to the next category.
 
@@ -333,14 +333,14 @@ print("the same", len(split.train) + len(split.validation) + len(split.test), "i
 #
 # **Every example is in exactly one part.**
 
-# %%
+# %% tags=["slide"]
 assert sorted([*split.train, *split.validation, *split.test]) == list(range(len(examples)))
 print("each of the", len(examples), "examples is in exactly one part")
 
 # %% [markdown]
 # **No question stands in two parts**, up to case, punctuation and spaces.
 
-# %%
+# %% tags=["slide"]
 train_set, validation_set, test_set = ([examples[i] for i in part] for part in vars(split).values())
 seen = {bare_question(example) for example in train_set}
 print(sum(bare_question(example) in seen for example in validation_set + test_set), "questions were asked in training")
@@ -382,7 +382,7 @@ for place in sorted(range(len(similar)), key=lambda place: -similar[place][0])[:
 # These are the closest of all: the same instruction with another word, and another answer. That is what the threshold is for. Such questions are wanted: the
 # model has learned *how* this kind of task is done, and is tested on a word that it has not seen.
 
-# %% mystnb={"image": {"alt": "Histogram of 290 test questions by the similarity of the most similar training question. Most lie between 0.3 and 0.8; none reaches the threshold, a dashed line at 0.85."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Histogram of 290 test questions by the similarity of the most similar training question. Most lie between 0.3 and 0.8; none reaches the threshold, a dashed line at 0.85."}}
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.hist([similarity for similarity, _ in similar], bins=[i / 20 for i in range(21)], color="#0072b2")
 axes.axvline(0.85, color="#d55e00", linestyle="--")
@@ -396,7 +396,7 @@ plt.show()
 #
 # The same seed gives the same split of the same data in the same order. Suppose somebody adds a single example, or sorts the file by its answers:
 
-# %%
+# %% tags=["slide"]
 from ift_lib import Example
 
 one_more = [Example("Name a colour of the rainbow.", output="Green.", category="everyday_knowledge"), *examples]
@@ -629,5 +629,5 @@ quiz("02_splitting")
 #
 # ## Where next
 #
-# [Chapter 3](03_batching.ipynb) turns the training part into batches. In the code: `ift_lib/data.py`, `tests/test_data.py`, and
+# [Chapter 3](03_batching.ipynb) turns the training part into [batches](../book/glossary.md#batch). In the code: `ift_lib/data.py`, `tests/test_data.py`, and
 # `ift_lib/assets/FLAWED.md`, which lists the fault of every entry of the broken file.

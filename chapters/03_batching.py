@@ -2,7 +2,7 @@
 # # 3 Batching and masking
 #
 # **You will learn** to turn examples of unequal length into the two rectangles of numbers that a model trains on,
-# inputs and targets, and to say for every token whether the loss counts it.
+# [inputs](../book/glossary.md#input) and [targets](../book/glossary.md#target), and to say for every [token](../book/glossary.md#token) whether the [loss](../book/glossary.md#loss) counts it.
 #
 # **You need** chapters 1 and 2, Python, a little PyTorch.
 #
@@ -13,8 +13,8 @@
 # %% [markdown]
 # A model trains on many examples at once, because a GPU (and a CPU too) is far quicker with one large matrix than with
 # many small ones. But examples have unequal lengths and a matrix has not. The step that makes one from the other is
-# called *collate*. It is thirteen lines long, it raises no error when it is wrong, and most of what goes wrong in
-# fine-tuning goes wrong here. So we build it by hand, piece by piece, and look at every token.
+# called *[collate](../book/glossary.md#collate)*. It is thirteen lines long, it raises no error when it is wrong, and most of what goes wrong in
+# [fine-tuning](../book/glossary.md#fine-tuning) goes wrong here. So we build it by hand, piece by piece, and look at every token.
 #
 # To keep the rows short enough to look at, this chapter mostly uses the Phi-3 format of chapter 1. Nothing depends on
 # it.
@@ -36,10 +36,10 @@ for example in three:
 # %% [markdown]
 # ## 1 Text to ids
 #
-# Prompt and response are encoded apart (chapter 1 showed why: no token may span the seam), and after the response comes
-# the *end of text*, EOT, GPT-2's only special token. It is what the model must say when it has nothing more to say.
+# [Prompt](../book/glossary.md#prompt) and [response](../book/glossary.md#response) are encoded apart (chapter 1 showed why: no token may span the seam), and after the response comes
+# the *[end of text](../book/glossary.md#end-of-text)*, EOT, [GPT-2](../book/glossary.md#gpt-2)'s only [special token](../book/glossary.md#special-token). It is what the model must say when it has nothing more to say.
 
-# %%
+# %% tags=["slide"]
 tokenizer = get_tokenizer()
 prompts = [tokenizer.encode_ordinary(PHI3.prompt(example)) for example in three]
 responses = [tokenizer.encode_ordinary(PHI3.response(example)) for example in three]
@@ -61,11 +61,11 @@ print("prompt lengths:", [e.prompt_length for e in encoded])
 # %% [markdown]
 # ## 2 Shift: each token predicts the next
 #
-# A language model reads a token and says what comes next. So the *input* is the row without its last token (nothing
+# A [language model](../book/glossary.md#language-model) reads a token and says what comes next. So the *input* is the row without its last token (nothing
 # follows it), and the *target* is the row without its first token (nothing predicts it). At every place, input and
 # target are neighbours.
 
-# %%
+# %% tags=["slide-output"]
 row = rows[0]
 read, say = row[:-1], row[1:]
 for before, after in zip(read, say, strict=True):
@@ -78,20 +78,20 @@ for before, after in zip(read, say, strict=True):
 #
 # A tensor is a rectangle, so this does not work:
 
-# %%
+# %% tags=["slide"]
 try:
     torch.tensor([row[:-1] for row in rows])
 except ValueError as error:
     print("ValueError:", error)
 
 # %% [markdown]
-# *Padding* fills the short rows up. GPT-2 has no token for it, so it is usual to take EOT. That is harmless for the
+# *[Padding](../book/glossary.md#padding)* fills the short rows up. GPT-2 has no token for it, so it is usual to take EOT. That is harmless for the
 # inputs: the filler stands behind the text, and GPT-2 never looks ahead (chapter 4), so no real token ever sees it.
 #
-# But what should the model say where it reads padding? Nothing. PyTorch's cross-entropy has a target for "do not count
-# this place": **−100** (`ignore_index`, our `IGNORE`). So inputs are filled with EOT, and targets with −100.
+# But what should the model say where it reads padding? Nothing. PyTorch's [cross-entropy](../book/glossary.md#cross-entropy) has a target for "do not count
+# this place": **[−100](../book/glossary.md#ignore-index)** (`ignore_index`, our `IGNORE`). So inputs are filled with EOT, and targets with −100.
 
-# %%
+# %% tags=["slide"]
 width = max(len(row) for row in rows) - 1
 inputs = torch.tensor([row[:-1] + [EOT] * (width - len(row[:-1])) for row in rows])
 targets = torch.tensor([row[1:] + [IGNORE] * (width - len(row[1:])) for row in rows])
@@ -101,7 +101,7 @@ print("targets", tuple(targets.shape), " row 0 ends in", targets[0, -14:].tolist
 # %% [markdown]
 # In the targets, exactly one EOT is left in each row, the real one, and after it stand only −100:
 
-# %%
+# %% tags=["slide"]
 print("EOT among the targets of each row:", (targets == EOT).sum(dim=1).tolist())
 print("EOT among the inputs of each row: ", (inputs == EOT).sum(dim=1).tolist())
 
@@ -111,13 +111,13 @@ print("EOT among the inputs of each row: ", (inputs == EOT).sum(dim=1).tolist())
 #
 # ## 4 Mask the prompt
 #
-# Now every token is a target, the prompt's too: the model would also learn to *write* instructions. We want it to
-# answer them. So we *mask* the prompt: its targets become −100.
+# Now every token is a target, the prompt's too: the model would also learn to *write* [instructions](../book/glossary.md#instruction). We want it to
+# answer them. So we *[mask](../book/glossary.md#mask)* the prompt: its targets become −100.
 #
 # How many of them? Where the model reads the **last** prompt token, its target is already the **first** response token.
 # So a prompt of `p` tokens has only `p − 1` targets to mask.
 
-# %%
+# %% tags=["slide"]
 masked = targets.clone()
 for number, prompt in enumerate(prompts):
     masked[number, : len(prompt) - 1] = IGNORE
@@ -127,7 +127,7 @@ print("graded without the mask:", (targets != IGNORE).sum(dim=1).tolist())
 print("graded with the mask:   ", (masked != IGNORE).sum(dim=1).tolist())
 
 # %% [markdown]
-# A target that is not −100 is called *graded* in this course. With the mask, graded is exactly the response and its
+# A target that is not −100 is called *[graded](../book/glossary.md#graded-token)* in this course. With the mask, graded is exactly the response and its
 # EOT.
 #
 # Is masking better? It is our default, but not a law of nature. Raschka's book *Build a Large Language Model (From
@@ -138,10 +138,10 @@ print("graded with the mask:   ", (masked != IGNORE).sum(dim=1).tolist())
 #
 # ## 5 All together
 #
-# Here is the whole step. One loop, one shift, two fillers, no searching.
+# Here is the whole step. One loop, [one shift](../book/glossary.md#shift), two fillers, no searching.
 
 
-# %%
+# %% tags=["slide"]
 def my_collate(encoded, mask_prompt=True):
     inputs, targets = [], []
     for example in encoded:
@@ -163,7 +163,7 @@ print("the same as step by step")
 
 # %% [markdown]
 # `ift_lib.collate` is this function with good error messages, and counts what it grades. Do the two agree? Fifty
-# batches of random size, in the Alpaca format, with both settings:
+# [batches](../book/glossary.md#batch) of random size, in the Alpaca format, with both settings:
 
 # %%
 rng = random.Random(3)
@@ -195,7 +195,7 @@ mask_explorer()
 # %% [markdown]
 # The same drawing without the knobs, with a proof that it shows what `collate` makes:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.widgets import mask_picture
 
 picture = mask_picture(encoded)
@@ -206,10 +206,10 @@ picture
 # %% [markdown]
 # ## 7 What cross-entropy does with −100
 #
-# A model gives one number (*logit*) for each token of the vocabulary. Take a vocabulary of three tokens and a row of
+# A model gives one number (*[logit](../book/glossary.md#logit)*) for each token of the [vocabulary](../book/glossary.md#vocabulary). Take a vocabulary of three tokens and a row of
 # four places, of which two are graded. The loss of a place is −log of the probability that the target got:
 
-# %%
+# %% tags=["slide"]
 logits = torch.tensor([[2.0, 0.0, 1.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 2.0]])
 answer = torch.tensor([-100, 1, 0, -100])
 
@@ -219,9 +219,9 @@ print("losses of the graded places:", [f"{x:.3f}" for x in losses])
 print(f"sum {sum(losses):.3f}, count {len(losses)}, mean {sum(losses) / len(losses):.3f}")
 
 # %% [markdown]
-# A place with −100 adds nothing to the sum, nothing to the count, and nothing to the gradient. PyTorch says the same:
+# A place with −100 adds nothing to the sum, nothing to the count, and nothing to the [gradient](../book/glossary.md#gradient). PyTorch says the same:
 
-# %%
+# %% tags=["slide"]
 assert torch.isclose(F.cross_entropy(logits, answer, reduction="sum"), torch.tensor(sum(losses)))
 assert torch.isclose(F.cross_entropy(logits, answer), torch.tensor(sum(losses) / len(losses)))
 
@@ -246,14 +246,14 @@ print("nothing graded: sum", total.item(), "but mean", mean.item())
 # itself, for instance in its model Git ([PR 47395](https://github.com/huggingface/transformers/pull/47395)). In this
 # course, models and losses never shift.
 
-# %%
+# %% tags=["slide"]
 print("reads       shifted once   shifted twice")
 for place in range(len(prompts[0]) - 1, len(rows[0]) - 2):
     pieces = [tokenizer.decode([i]) for i in rows[0][place : place + 3]]
     print(f"{pieces[0]!r:<12}{pieces[1]!r:<15}{pieces[2]!r}")
 
 # %% [markdown]
-# What would the loss say? We ask the small pretrained GPT-2 of this course (chapter 4 looks inside it) about short,
+# What would the loss say? We ask the small [pretrained](../book/glossary.md#pretrained) GPT-2 of this course (chapter 4 looks inside it) about short,
 # ordinary sentences, once with each kind of target.
 
 # %%
@@ -273,7 +273,7 @@ with torch.no_grad():
             count += 1
 once, twice = once / count, twice / count
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"shifted once:  {once:.1f} nats per token")
 print(f"shifted twice: {twice:.1f} nats per token")
 
@@ -282,7 +282,7 @@ assert twice > once + 1
 print("Shifted twice, no error is raised. Only the loss is higher: nats that you would blame on the model.")
 
 # %% [markdown]
-# A *nat* is the unit of such a loss: 1 nat less means that the model gave the right token *e* ≈ 2.7 times the
+# A *[nat](../book/glossary.md#nat)* is the unit of such a loss: 1 nat less means that the model gave the right token *e* ≈ 2.7 times the
 # probability.
 #
 # ## 9 Averages that lie
@@ -290,7 +290,7 @@ print("Shifted twice, no error is raised. Only the loss is higher: nats that you
 # Suppose a first batch has short responses, 2 graded tokens with a mean loss of 4.0, and a second has long ones, 18
 # with a mean of 2.0. What is the mean loss?
 
-# %%
+# %% tags=["slide"]
 means, counts = [4.0, 2.0], [2, 18]
 print("mean of the means:", sum(means) / len(means))
 print("sum over count:   ", sum(m * n for m, n in zip(means, counts, strict=True)) / sum(counts))
@@ -312,7 +312,7 @@ for size in (1, 4, 16):
     mean_of_means[size] = sum(means) / len(means)
     sum_over_count[size] = evaluate(model, batches).mean
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print("batch size   mean of means   sum / count")
 for size in (1, 4, 16):
     print(f"{size:>10}   {mean_of_means[size]:>13.3f}   {sum_over_count[size]:>11.3f}")
@@ -349,7 +349,7 @@ except InputError as error:
 
 # %% [markdown]
 # Padding costs time: the model computes it and throws the result away. `batch_order` puts examples of similar length
-# into the same batch, and shuffles the batches, so that each epoch still has a new random order. How much of what the
+# into the same batch, and shuffles the batches, so that each [epoch](../book/glossary.md#epoch) still has a new random order. How much of what the
 # model reads is padding?
 
 # %%

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 4 Loading GPT-2
 #
-# **You will learn** to read the architecture of GPT-2 and recompute it by hand, to load pretrained weights and prove
-# with a reference that they are loaded right, and to hear what a pretrained model does when you give it an instruction.
+# **You will learn** to read the architecture of [GPT-2](../book/glossary.md#gpt-2) and recompute it by hand, to load [pretrained](../book/glossary.md#pretrained) [weights](../book/glossary.md#weights) and prove
+# with a reference that they are loaded right, and to hear what a pretrained model does when you give it an [instruction](../book/glossary.md#instruction).
 #
 # **You need** chapters 1 and 3, Python, a little PyTorch.
 #
@@ -11,17 +11,17 @@
 # | 90 min | 1 min | 0.8 GB | none |
 
 # %% [markdown]
-# Fine-tuning does not begin with an empty model. It begins with one that has read a great deal of text and learned what
+# [Fine-tuning](../book/glossary.md#fine-tuning) does not begin with an empty model. It begins with one that has read a great deal of text and learned what
 # follows what: a *pretrained* model. This chapter opens one. All of it is one short file (`ift_lib/model.py`), and at
 # the end of the chapter you will have computed every number of its forward pass yourself.
 #
 # ## 1 The map
 #
-# Follow the arrow from top to bottom. An id looks up its row in the token embedding `wte`, a list of `n_embd` numbers,
-# and adds the row of its position, from `wpe`. What comes out runs down the *residual stream*: each block reads it,
-# computes something, and **adds** it. A block does this twice. *Attention* fetches something from the tokens before;
-# the *feed-forward* part (`mlp`) works on each token alone. A *layer norm* stands before each, and one more, `ln_f`, at
-# the end. Then the stream is compared with every row of the token embedding: the products are the *logits*, one for
+# Follow the arrow from top to bottom. An id looks up its row in the [token](../book/glossary.md#token) [embedding](../book/glossary.md#embedding) `wte`, a list of `n_embd` numbers,
+# and adds the row of its position, from `wpe`. What comes out runs down the *[residual stream](../book/glossary.md#residual-stream)*: each block reads it,
+# computes something, and **adds** it. A block does this twice. *[Attention](../book/glossary.md#attention)* fetches something from the tokens before;
+# the *[feed-forward](../book/glossary.md#feed-forward)* part (`mlp`) works on each token alone. A *[layer norm](../book/glossary.md#layer-norm)* stands before each, and one more, `ln_f`, at
+# the end. Then the stream is compared with every row of the token embedding: the products are the *[logits](../book/glossary.md#logit)*, one for
 # each token that could come next.
 #
 # Choose other sizes: what grows, and what hardly does?
@@ -31,7 +31,7 @@ from ift_lib.course.widgets import architecture_map
 
 architecture_map()
 
-# %% mystnb={"image": {"alt": "Map of the pocket GPT-2 from ids to logits: token and position embedding, eight blocks of attention and feed-forward parts, last layer norm, logits by the token embedding once more; beside each part its number of parameters and its share of all."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Map of the pocket GPT-2 from ids to logits: token and position embedding, eight blocks of attention and feed-forward parts, last layer norm, logits by the token embedding once more; beside each part its number of parameters and its share of all."}}
 from ift_lib.course.widgets import draw_architecture
 
 draw_architecture("pocket")
@@ -57,7 +57,7 @@ for name, p in model.named_parameters():
 # %% [markdown]
 # Now add up: embeddings, one block as often as there are blocks, the last norm.
 
-# %%
+# %% tags=["slide"]
 numbers = {name: p.numel() for name, p in model.named_parameters()}
 embeddings = numbers["wte.weight"] + numbers["wpe.weight"]
 one_block = sum(n for name, n in numbers.items() if name.startswith("h.0."))
@@ -71,7 +71,7 @@ assert by_hand == model.parameter_count() == draw_architecture(model.config).ser
 # OpenAI published four sizes in 2019. We need not download them to count: on PyTorch's "meta" device a tensor has a
 # shape and no numbers.
 
-# %%
+# %% tags=["slide"]
 for name, config in SIZES.items():
     with torch.device("meta"):
         empty = GPT(config)
@@ -82,15 +82,15 @@ for name, config in SIZES.items():
     )
 
 # %% [markdown]
-# The smaller the model, the larger the share of its table of words: the pocket model is mostly table, the largest
+# The smaller the model, the larger the share of its table of words: the [pocket model](../book/glossary.md#pocket-model) is mostly table, the largest
 # mostly blocks.
 #
 # ## 3 One table for reading and for speaking
 #
 # There is no output layer in that list. The stream is compared with the rows of `wte`, the very table that read the
-# ids: the two are *tied* ([Press and Wolf 2017](https://arxiv.org/abs/1608.05859)).
+# ids: the two are *[tied](../book/glossary.md#tied-weights)* ([Press and Wolf 2017](https://arxiv.org/abs/1608.05859)).
 
-# %%
+# %% tags=["slide"]
 tokenizer = get_tokenizer()
 ids = torch.tensor([tokenizer.encode_ordinary("The cat sat on the mat.")])
 with torch.no_grad():
@@ -106,11 +106,11 @@ print(f"GPT-2 small: {small.parameter_count():,} parameters; with an output laye
 
 # %% [markdown]
 # The second number is the mark of a common loading mistake: code that copies `wte` into an output layer gets a model of
-# 163 million parameters whose two copies drift apart in training. It is no longer GPT-2.
+# 163 million [parameters](../book/glossary.md#parameter) whose two copies drift apart in training. It is no longer GPT-2.
 #
 # ## 4 A block by hand
 #
-# Now the inside, with nothing but sums, products and a softmax. First the *layer norm*: subtract the mean of the
+# Now the inside, with nothing but sums, products and a [softmax](../book/glossary.md#softmax). First the *layer norm*: subtract the mean of the
 # numbers of one token, divide by their standard deviation (plus a tiny number, so that nothing is divided by 0), then
 # scale and shift by what was learned.
 
@@ -127,13 +127,13 @@ def linear(x, layer):
 
 
 # %% [markdown]
-# *Attention* has several *heads*. In one head each token has a query (what do I look for?), a key (what do I offer?)
+# *Attention* has several *[heads](../book/glossary.md#attention-head)*. In one head each token has a query (what do I look for?), a key (what do I offer?)
 # and a value (what do I hand over?). A token compares its query with the keys of the tokens **at or before its own
 # place**, a softmax turns the scores into weights that sum to 1, and the result is the weighted mean of the values. One
 # position after the other:
 
 
-# %%
+# %% tags=["slide"]
 def one_head(q, k, v):  # (T, D) each
     results, weights = [], torch.zeros(len(q), len(q))
     for t in range(len(q)):
@@ -151,11 +151,11 @@ def attention(x, attn):  # (T, C) -> (T, C), and the weights of each head
 
 
 # %% [markdown]
-# The feed-forward part widens each token to four times its width, bends the numbers with a *GELU* (a soft version of
+# The feed-forward part widens each token to four times its width, bends the numbers with a *[GELU](../book/glossary.md#gelu)* (a soft version of
 # "negative becomes 0"), and narrows them again. GPT-2 computes the GELU with a tanh:
 
 
-# %%
+# %% tags=["slide"]
 def gelu(x):
     return 0.5 * x * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)))
 
@@ -176,7 +176,7 @@ print("block 0: the same", tuple(by_hand.shape), "numbers, by hand and by the mo
 # And because the whole model is this block again and again, the whole model by hand is short:
 
 
-# %%
+# %% tags=["slide"]
 def gpt_by_hand(model, ids, block=block_by_hand):
     x = model.wte.weight[ids] + model.wpe.weight[: len(ids)]
     for layer in model.h:
@@ -218,8 +218,8 @@ print("Small, but no rounding error: with the exact GELU it is another model.")
 # ## 5 Who looks at whom
 #
 # The weights of a head, as a picture: each row is a token that looks, each column a token that is looked at. The upper
-# triangle is the *causal mask*: nobody sees what comes later. This is what lets one pass teach every position at once,
-# and why the padding of chapter 3, which stands behind the text, disturbs no one.
+# triangle is the *[causal mask](../book/glossary.md#causal-mask)*: nobody sees what comes later. This is what lets one pass teach every position at once,
+# and why the [padding](../book/glossary.md#padding) of chapter 3, which stands behind the text, disturbs no one.
 
 # %%
 with torch.no_grad():
@@ -234,7 +234,7 @@ print("largest weight above the diagonal:", heads.triu(1).max().item())
 # itself, the one that looks most at the token before, and the one that spreads its weights most. Nobody told them to;
 # this division of labour was learned.
 
-# %% mystnb={"image": {"alt": "Attention weights of three heads of the first block for the tokens of: The cat sat on the mat. Each is a lower triangle of numbers whose rows sum to 1; above the diagonal stand crosses, for nothing later is seen. The first head looks most at the token itself, the second most at the token before, the third spreads its weights."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Attention weights of three heads of the first block for the tokens of: The cat sat on the mat. Each is a lower triangle of numbers whose rows sum to 1; above the diagonal stand crosses, for nothing later is seen. The first head looks most at the token itself, the second most at the token before, the third spreads its weights."}}
 from matplotlib.figure import Figure
 
 from ift_lib.picture import Picture, drawing, finish
@@ -267,7 +267,7 @@ finish(Picture(figure, series, "who looks at whom, in three heads of the first b
 # %% [markdown]
 # A consequence you can test without looking inside: change the last token, and no earlier logit moves.
 
-# %%
+# %% tags=["slide"]
 changed = ids.clone()
 changed[0, -1] = tokenizer.encode_ordinary("!")[0]
 with torch.no_grad():
@@ -280,11 +280,11 @@ print(
 # %% [markdown]
 # ## 6 Speak, one token after the other
 #
-# The logits at the last place say what comes next. Take the largest, append it, ask again, until the model says EOT or
-# you have enough: *greedy* generation.
+# The logits at the last place say what comes next. Take the largest, append it, ask again, until the model says [EOT](../book/glossary.md#end-of-text) or
+# you have enough: *[greedy](../book/glossary.md#greedy)* generation.
 
 
-# %%
+# %% tags=["slide"]
 def greedy(model, ids, limit):
     new = []
     with torch.no_grad():
@@ -298,12 +298,12 @@ beginnings = ["One day, a little girl", "Water is", "The opposite of hot is"]
 prompts = [tokenizer.encode_ordinary(text) for text in beginnings]
 continued = [greedy(model, prompt, 20) for prompt in prompts]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for text, new in zip(beginnings, continued, strict=True):
     print(f"{text} |{tokenizer.decode(new)}\n")
 
 # %% [markdown]
-# `generate_ids` does the same for many prompts at once, and remembers keys and values (a *KV cache*) where our loop
+# `generate_ids` does the same for many [prompts](../book/glossary.md#prompt) at once, and remembers keys and values (a *[KV cache](../book/glossary.md#kv-cache)*) where our loop
 # computes the whole row anew for each token. The tokens agree:
 
 # %%
@@ -324,7 +324,7 @@ questions = [
 ]
 answers = respond(model, questions, ALPACA, max_new_tokens=30)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for question, answer in zip(questions, answers, strict=True):
     print(f"{question.instruction} {question.input}\n    wanted: {question.output}\n    said:   {answer.text!r}\n")
 
@@ -339,7 +339,7 @@ print("It writes on in the manner of its texts. Nobody has shown it yet that an 
 #
 # ## 8 From a file to a model
 #
-# How do the weights come into the model? A folder in *Hugging Face layout* holds `config.json` (the shape) and
+# How do the weights come into the model? A folder in *[Hugging Face layout](../book/glossary.md#hugging-face-layout)* holds `config.json` (the shape) and
 # `model.safetensors` (named tensors). Four things in it are not as we need them. We look at a tiny file that shows all
 # four: a GPT-2 of random numbers, written with `transformers`, Hugging Face's library.
 
@@ -366,7 +366,7 @@ for name, t in tensors.items():
 #
 # `load_pretrained` does all this; we follow it tensor by tensor:
 
-# %%
+# %% tags=["slide"]
 reference = load_pretrained(REFERENCE)
 ours = reference.state_dict()
 done = {"as it is": 0, "transposed": 0, "dropped": 0}
@@ -392,7 +392,7 @@ print(done)
 # they must be compared with those of an implementation **that we did not write**. The folder holds the logits that
 # `transformers` computed with these weights for two rows of ids:
 
-# %%
+# %% tags=["slide"]
 theirs = json.loads((REFERENCE / "logits.json").read_text(encoding="utf-8"))
 print("computed by", theirs["made_by"])
 with torch.no_grad():
@@ -440,7 +440,7 @@ for name, release in RELEASES.items():
 # ```
 #
 # Without one, the error message says which two files to bring into which folder. Only `safetensors` is read: the older
-# `.bin` files are *pickles*, and a pickle can run code on your machine when it is opened.
+# `.bin` files are *[pickles](../book/glossary.md#pickle)*, and a pickle can run code on your machine when it is opened.
 
 # %% [markdown]
 # ## Exercises
@@ -481,7 +481,7 @@ checks.exercise_1(count_parameters)
 # %% [markdown]
 # ### Exercise 2 · medium · 10 min
 #
-# *Dropout* sets a random share of the activations to 0 while a model trains, so that it relies on no single one. **See
+# *[Dropout](../book/glossary.md#dropout)* sets a random share of the activations to 0 while a model trains, so that it relies on no single one. **See
 # what happens when it is left on**: a new model is in train mode.
 
 # %%
@@ -492,7 +492,7 @@ print("train mode:", noisy.training, "- two passes agree:", torch.equal(first, s
 assert (first - second).abs().max() > 0.1
 
 # %% [markdown]
-# Same weights, same ids, other logits: a validation loss so measured goes up and down by itself. **Repair it.** Write
+# Same weights, same ids, other logits: a [validation](../book/glossary.md#validation-set) [loss](../book/glossary.md#loss) so measured goes up and down by itself. **Repair it.** Write
 # `read_logits(model, ids)`, which returns the logits without dropout, and leaves the model in the mode in which it
 # came, train or eval. Otherwise whoever was training goes on without dropout, and no error says so.
 #

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 5 Training
 #
-# **You will learn** to take one training step by hand and to know what each of its lines does, to put such steps into a loop, to fine-tune a GPT-2 on
-# instructions while you watch its loss fall, and to read its loss curves over steps, epochs and tokens.
+# **You will learn** to take one training step by hand and to know what each of its lines does, to put such steps into a loop, to [fine-tune](../book/glossary.md#fine-tuning) a [GPT-2](../book/glossary.md#gpt-2) on
+# [instructions](../book/glossary.md#instruction) while you watch its [loss](../book/glossary.md#loss) fall, and to read its loss curves over steps, [epochs](../book/glossary.md#epoch) and [tokens](../book/glossary.md#token).
 #
-# **You need** chapters 3 and 4 (a batch with −100, and a model that gives logits), Python, a little PyTorch.
+# **You need** chapters 3 and 4 (a [batch](../book/glossary.md#batch) with [−100](../book/glossary.md#ignore-index), and a model that gives [logits](../book/glossary.md#logit)), Python, a little PyTorch.
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
@@ -16,7 +16,7 @@
 # Everything below happens with the pocket GPT-2 and the course's own instructions, split as in chapter 2 and encoded as in chapter 3. Of the
 # training split we take the first 1,000 examples, so that training takes a minute at most, and not several.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib import ALPACA, PHI3, encode_example, load_examples, split_examples
 from ift_lib.data import EMBEDDED
 
@@ -34,12 +34,12 @@ in_alpaca = sum(len(encode_example(examples[i], ALPACA)) - 1 for i in split.trai
 print(f"in the Alpaca format it would read {in_alpaca:,}")
 
 # %% [markdown]
-# That is why this chapter writes its prompts in the Phi-3 format: the same lessons in fewer tokens, and time goes with tokens.
+# That is why this chapter writes its [prompts](../book/glossary.md#prompt) in the Phi-3 format: the same lessons in fewer tokens, and time goes with tokens.
 #
 # ## 2 What the loss says before training
 #
 # Take four examples, let the model read them, and look up how probable it found each token that it should have said. The loss is the
-# mean of −log *p* over the graded tokens.
+# mean of −log *p* over the [graded tokens](../book/glossary.md#graded-token).
 
 # %%
 import math
@@ -60,13 +60,13 @@ loss = losses.sum() / len(losses)
 
 print(f"{batch.inputs.numel()} places, {batch.tokens} of them tokens, {len(losses)} graded")
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(f"loss {loss:.2f} nats per graded token, perplexity {loss.exp():.0f}")
 print(f"guessing: loss {math.log(50257):.2f}, perplexity {math.exp(math.log(50257)):.0f}")
 
 # %% [markdown]
-# *Perplexity* is *e* to the power of the loss: a model with perplexity 100 is as unsure as if it chose among 100 equally likely tokens.
-# Guessing among all 50,257 tokens has the loss log 50,257 ≈ 10.82. The pretrained model is far below that, for it knows English. It is far above 0,
+# *[Perplexity](../book/glossary.md#perplexity)* is *e* to the power of the loss: a model with perplexity 100 is as unsure as if it chose among 100 equally likely tokens.
+# Guessing among all 50,257 tokens has the loss log 50,257 ≈ 10.82. The [pretrained](../book/glossary.md#pretrained) model is far below that, for it knows English. It is far above 0,
 # for nobody has told it yet that an answer is expected here, in what form, and that it should then stop.
 #
 # The library computes the same sum, and keeps it apart from its count:
@@ -82,7 +82,7 @@ assert math.isclose(ours.mean, loss.item(), rel_tol=1e-4)
 assert 1 < loss < math.log(50257)
 print("the same loss; the model guesses better than by chance")
 
-# %% [markdown]
+# %% [markdown] tags=["slide"]
 # ## 3 One step by hand
 #
 # A training step is five lines:
@@ -90,9 +90,9 @@ print("the same loss; the model guesses better than by chance")
 # | line | what it does |
 # |---|---|
 # | forward | compute the loss |
-# | backward | compute its *gradient*: for each weight, how much the loss would change if the weight did |
-# | clip | shorten the gradient if it is longer than 1, so that one odd batch cannot wreck the model |
-# | step | the *optimizer*, AdamW, changes each weight a little |
+# | [backward](../book/glossary.md#backward-pass) | compute its *[gradient](../book/glossary.md#gradient)*: for each weight, how much the loss would change if the weight did |
+# | [clip](../book/glossary.md#clipping) | shorten the gradient if it is longer than 1, so that one odd batch cannot wreck the model |
+# | step | the *[optimizer](../book/glossary.md#optimizer)*, [AdamW](../book/glossary.md#adam), changes each weight a little |
 # | zero | forget the gradient, or the next one is added to it |
 
 # %%
@@ -133,10 +133,10 @@ print("nearly every weight moved by 0.001, which is the learning rate")
 # %% [markdown]
 # Is that a coincidence? No: it is how Adam works. It keeps two running means for each weight, of the gradient and of its square,
 # and divides the first by the root of the second. In the first step both know only one gradient *g*, so the quotient is *g* / |*g*|, that
-# is +1 or −1, *however large the gradient is*. So the learning rate is the size of a step. (For the same reason clipping changes nothing in this
+# is +1 or −1, *however large the gradient is*. So the [learning rate](../book/glossary.md#learning-rate) is the size of a step. (For the same reason clipping changes nothing in this
 # first step; later, when the means remember many gradients, it does.)
 
-# %%
+# %% tags=["slide"]
 m = (1 - 0.9) * gradient  # running mean of the gradient, begun at 0
 v = (1 - 0.95) * gradient**2  # running mean of its square
 m_hat, v_hat = m / (1 - 0.9), v / (1 - 0.95)  # as if they had not begun at 0
@@ -146,7 +146,7 @@ assert torch.allclose(my_after, after, atol=1e-6)
 print("AdamW's first step, by hand: the same", tuple(after.shape), "weights")
 
 # %% [markdown]
-# And `train_step` of the library is these five lines. A second student takes one step with it and ends with the same weights:
+# And `train_step` of the library is these five lines. A second student takes one step with it and ends with the same [weights](../book/glossary.md#weights):
 
 # %%
 from ift_lib import TrainConfig, train_step
@@ -162,7 +162,7 @@ print("train_step: the same loss, the same weights")
 # %% [markdown]
 # The last of the five lines is the one that is forgotten. PyTorch *adds* each new gradient to the one that is there. What if nobody clears it?
 
-# %%
+# %% tags=["slide"]
 forgetful = copy.deepcopy(model).train()
 lengths = []
 for _ in range(3):
@@ -183,7 +183,7 @@ four = copy.deepcopy(model).train()
 optimizer = make_optimizer(four, TrainConfig())
 seen = [train_step(four, optimizer, [batch], lr=1e-3, clip=1.0).mean for _ in range(12)]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(" ".join(f"{value:.1f}" for value in seen))
 
 # %%
@@ -192,7 +192,7 @@ print("the loss fell to less than half")
 
 # %% [markdown]
 # The loop works. But what has the model learned? Four answers by heart. A falling training loss says that *something* is learned; only examples that
-# were not trained on say whether it is the right thing. That is what the validation split is for:
+# were not trained on say whether it is the right thing. That is what the [validation](../book/glossary.md#validation-set) split is for:
 
 # %%
 from ift_lib import evaluate, in_order
@@ -213,7 +213,7 @@ def my_evaluate(model, examples):
 untrained, drilled = my_evaluate(model, validation_set), my_evaluate(four, validation_set)
 assert math.isclose(untrained, evaluate(model, in_order(validation_set, 16)).mean, rel_tol=1e-5)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-more"]
 print(f"loss of the four: {seen[-1]:.2f}")
 print(f"validation loss: {untrained:.2f} untrained, {drilled:.2f} drilled on the four")
 
@@ -224,7 +224,7 @@ print("on examples it has not seen, the drilled model is far worse than on its f
 # %% [markdown]
 # ## 5 The learning rate over time
 #
-# At the first step Adam's running means know next to nothing, so one begins with a small rate and lets it rise: the *warm-up*. Towards the end one wants
+# At the first step Adam's running means know next to nothing, so one begins with a small rate and lets it rise: the *[warm-up](../book/glossary.md#warm-up)*. Towards the end one wants
 # to settle, so the rate falls, here along half a cosine to a tenth of its highest value (as
 # [GPT-3](https://arxiv.org/abs/2005.14165) did). By hand:
 
@@ -246,7 +246,7 @@ assert round(config.warmup * steps) == 6
 assert all(math.isclose(mine, learning_rate(step, steps, config)) for step, mine in enumerate(rates))
 print(f"{steps} steps: {rates[0]:.5f} at the first, {max(rates):.5f} at the highest, {rates[-1]:.5f} at the last")
 
-# %% mystnb={"image": {"alt": "The learning rate over 126 steps: a steep straight rise to 0.001 within 6 steps, then half a cosine down to 0.0001."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "The learning rate over 126 steps: a steep straight rise to 0.001 within 6 steps, then half a cosine down to 0.0001."}}
 from ift_lib.picture import BLUE, Picture, drawing, finish, new_figure
 
 figure, axes = new_figure((7.2, 2.6))
@@ -272,7 +272,7 @@ finish(Picture(figure, {"rate": list(enumerate(rates))}, alt), None)
 #
 # With a batch of 16, how many steps has an epoch of 1,000 examples?
 
-# %%
+# %% tags=["slide"]
 from ift_lib import batch_order
 
 order = batch_order([len(e) for e in train_set], batch_size=16, seed=123, epoch=0)
@@ -282,7 +282,7 @@ print(f"{len(order)} batches: {sizes.count(16)} of 16 and one of {min(sizes)}, a
 assert order != batch_order([len(e) for e in train_set], batch_size=16, seed=123, epoch=1)
 
 # %% [markdown]
-# The order depends on the seed and the epoch alone, so a run can be repeated, and one that was interrupted can go on where it stood.
+# The order depends on the [seed](../book/glossary.md#random-seed) and the epoch alone, so a run can be repeated, and one that was interrupted can go on where it stood.
 #
 # ## 7 Train
 #
@@ -297,7 +297,7 @@ del student, second, forgetful, four, optimizer
 asked = [examples[i] for i in split.test[:40]]
 answers_before = respond(model, asked, PHI3, max_new_tokens=24)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for example, answer in list(zip(asked, answers_before, strict=True))[:5]:
     print(f"{example.instruction} [{example.input}]" if example.input else example.instruction)
     print(f"    wanted: {example.output}\n    said:   {answer.text[:70]!r}")
@@ -320,7 +320,7 @@ history = train(model, train_set, validation_set, config, on_step=live)
 # %% [markdown]
 # The same picture, when all is done:
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Training and validation loss over 2 epochs: both fall steeply in the first quarter of an epoch and then more and more slowly."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Training and validation loss over 2 epochs: both fall steeply in the first quarter of an epoch and then more and more slowly."}}
 from ift_lib.plots import plot_losses
 
 plot_losses(history)
@@ -338,11 +338,11 @@ print("validation loss fell by more than 1 nat, and the model has the weights of
 #
 # Under the picture lie three rulers for the same axis. Which one you want depends on the question:
 #
-# * *epochs*: how often has it seen each example? Overfitting is told in epochs.
-# * *steps*: how often were the weights changed? Learning rates and warm-up are told in steps.
+# * *epochs*: how often has it seen each example? [Overfitting](../book/glossary.md#overfitting) is told in epochs.
+# * *[steps](../book/glossary.md#step)*: how often were the weights changed? Learning rates and warm-up are told in steps.
 # * *tokens*: how much was read? Time and money are told in tokens, and runs with other batch sizes can be compared.
 
-# %%
+# %% tags=["slide-output"]
 from IPython.display import Markdown
 
 rows = [f"| {p.step} | {p.epoch:.2f} | {p.tokens:,} |" for p in history.validation]
@@ -363,7 +363,7 @@ Markdown("\n".join(["| steps | epochs | tokens |", "|--:|--:|--:|", *rows]))
 # %%
 answers_after = respond(model, asked, PHI3, max_new_tokens=24)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for example, answer in list(zip(asked, answers_after, strict=True))[:5]:
     print(f"{example.instruction} [{example.input}]" if example.input else example.instruction)
     print(f"    wanted: {example.output}\n    said:   {answer.text[:70]!r}")
@@ -378,9 +378,9 @@ print("it answers in the form it was shown, and stops by itself")
 # The form is learned first: answers are short, look like the examples, and end. The content is often wrong; this model is small, and so was its training. How
 # good the answers are is a question of its own, with a chapter of its own (7).
 #
-# **The same seed, the same losses.** The order of the examples and the dropout are all that chance decides, and the seed decides chance:
+# **The same seed, the same losses.** The order of the examples and the [dropout](../book/glossary.md#dropout) are all that chance decides, and the seed decides chance:
 
-# %%
+# %% tags=["slide"]
 runs = []
 for seed in (1, 1, 2):
     small_config = TrainConfig(epochs=1, batch_size=8, seed=seed)
@@ -394,12 +394,12 @@ print("seed 1 twice: equal to the last bit. Seed 2: another run.")
 #
 # ## 9 Batches too large for the memory
 #
-# A batch of 16 may not fit the memory of your GPU. Then cut it into *micro-batches*, run forward and backward on each, let PyTorch add up the gradients,
-# and take one step at the end: *gradient accumulation*. The result should be that of the large batch. How do you divide?
+# A batch of 16 may not fit the memory of your GPU. Then cut it into *[micro-batches](../book/glossary.md#micro-batch)*, run forward and backward on each, let PyTorch add up the gradients,
+# and take one step at the end: *[gradient accumulation](../book/glossary.md#gradient-accumulation)*. The result should be that of the large batch. How do you divide?
 #
 # Much code took the mean loss of each micro-batch and divided by how many there are. Here are eight examples, cut into four micro-batches:
 
-# %%
+# %% tags=["slide"]
 eight = sorted(train_set[:64], key=lambda e: len(e) - e.prompt_length)[::9]  # short and long responses
 pieces = [collate(eight[at : at + 2]) for at in range(0, 8, 2)]
 graded = [piece.graded for piece in pieces]
@@ -409,7 +409,7 @@ print("weight of one token, mean of means:", [f"1/{4 * n}" for n in graded])
 print("weight of one token, in one batch: ", [f"1/{sum(graded)}"] * 4)
 
 # %% [markdown]
-# With the mean of means, a token in a short response pulls harder than one in a long response. Every answer "Yes." shouts, every sentence
+# With the mean of means, a token in a short [response](../book/glossary.md#response) pulls harder than one in a long response. Every answer "Yes." shouts, every sentence
 # whispers. How far off is the gradient?
 
 # %%
@@ -429,7 +429,7 @@ mean_of_means = gradient_of(pieces, [1 / n / len(pieces) for n in graded])
 divided_once = gradient_of(pieces, [1 / sum(graded)] * len(pieces))
 off_wrong, off_right = ((g - whole).norm().item() / whole.norm().item() for g in (mean_of_means, divided_once))
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-more"]
 print(f"distance from the gradient of the whole batch: mean of means {off_wrong:.0%}, divided once {off_right:.4%}")
 
 # %%
@@ -575,7 +575,7 @@ checks.exercise_3(careful_evaluate)
 # %% [markdown]
 # ### Exercise 4 · hard · 20 min
 #
-# Write `accumulate(model, micro_batches)`. It leaves in the parameters' `.grad` the gradient of the mean loss per graded token over all
+# Write `accumulate(model, micro_batches)`. It leaves in the [parameters](../book/glossary.md#parameter)' `.grad` the gradient of the mean loss per graded token over all
 # micro-batches together, as if they were one batch, and returns that mean as a number. Only one micro-batch's graph may be in memory at a time, which is
 # what all this is for: `backward()` on each, before the next is read. The weights stay as they are: no optimizer here. `micro_batches` is a list of batches; each has its count in `batch.graded`. Write it without `accumulate_gradients`.
 #
@@ -617,7 +617,7 @@ quiz("05_training")
 # ## Recap
 #
 # * A step: forward, backward, clip, optimizer step, clear the gradient. With Adam the learning rate is about the size of a weight's change.
-# * The loss is in nats per graded token; *e* to the loss is the perplexity. Only the validation loss says whether something general is learned.
+# * The loss is in [nats](../book/glossary.md#nat) per graded token; *e* to the loss is the perplexity. Only the validation loss says whether something general is learned.
 # * The rate rises in a warm-up and falls afterwards; it is the setting that matters most.
 # * Dropout is on while training and off while measuring, and the mode is put back afterwards.
 # * Sums and counts over all micro-batches, one division: a mean of means is another gradient.

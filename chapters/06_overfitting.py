@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 6 Overfitting
 #
-# **You will learn** to provoke overfitting, to see it in the loss curves, to find the turn by a rule, to stop there and get the best weights back; and
+# **You will learn** to provoke [overfitting](../book/glossary.md#overfitting), to see it in the [loss](../book/glossary.md#loss) curves, to find the turn by a rule, to stop there and get the best [weights](../book/glossary.md#weights) back; and
 # which remedies help.
 #
-# **You need** chapter 5 (training steps, validation loss), Python, a little PyTorch.
+# **You need** chapter 5 (training steps, [validation](../book/glossary.md#validation-set) loss), Python, a little PyTorch.
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
@@ -16,7 +16,7 @@
 # *Overfitting* is learning the training examples by heart instead of what they have in common. The recipe for it is simple: few examples, seen often. We
 # take 48 examples and show them to the model eight times. Another 64, which it never trains on, are there to measure on.
 
-# %%
+# %% tags=["slide"]
 from ift_lib import PHI3, TrainConfig, encode_example, load_examples, split_examples
 from ift_lib.data import EMBEDDED
 
@@ -32,7 +32,7 @@ print(f"{len(few)} examples, {len(few) // config.batch_size} steps an epoch, {co
 # %% [markdown]
 # ## 2 The loop by hand, with a memory
 #
-# This is the loop of chapter 5 with two additions. After each epoch it measures the validation loss, and whenever that is lower than ever
+# This is the loop of chapter 5 with two additions. After each [epoch](../book/glossary.md#epoch) it measures the validation loss, and whenever that is lower than ever
 # before, it keeps a copy of the weights.
 
 # %%
@@ -74,7 +74,7 @@ for epoch in range(config.epochs):
 
 last_weights = copy.deepcopy(model.state_dict())
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Loss over eight epochs on 48 examples: training loss falls towards zero; validation loss falls for a few epochs, turns, and rises while training loss goes on falling. The stretch after the turn is hatched."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Loss over eight epochs on 48 examples: training loss falls towards zero; validation loss falls for a few epochs, turns, and rises while training loss goes on falling. The stretch after the turn is hatched."}}
 from ift_lib.plots import plot_losses
 
 print("epoch   training   validation")
@@ -97,9 +97,9 @@ print("training loss went on falling; validation loss fell, turned, and rose")
 #
 # 1. the lowest validation loss is not the last one;
 # 2. the last one lies clearly above it, by more than chance;
-# 3. meanwhile the training loss fell. (If both rise, the run is going wrong, perhaps because the learning rate is too high. That is another illness.)
+# 3. meanwhile the training loss fell. (If both rise, the run is going wrong, perhaps because the [learning rate](../book/glossary.md#learning-rate) is too high. That is another illness.)
 
-# %%
+# %% tags=["slide"]
 turn = min(range(len(validation)), key=lambda epoch: validation[epoch])
 rise = validation[-1] - validation[turn]
 train_fall = training[turn] - training[-1]
@@ -121,7 +121,7 @@ assert math.isclose(found.rise, rise, rel_tol=1e-4) and math.isclose(found.train
 # %% [markdown]
 # How much is "more than chance"? There are only 64 validation examples; with another 64 the curve would look a little different. So look at the
 # examples one by one, with the best and with the last weights, and ask how much the rise would vary if they had been drawn again. That is the
-# *bootstrap*: draw 64 of the 64, with repeats, many times.
+# *[bootstrap](../book/glossary.md#bootstrap)*: draw 64 of the 64, with repeats, many times.
 
 # %%
 import random
@@ -143,7 +143,7 @@ for _ in range(1000):
 rises.sort()
 low, high = rises[25], rises[975]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(found)
 print(f"the rise is {rise:.2f} nats, with a 95 % interval of {low:.2f} to {high:.2f}")
 
@@ -154,10 +154,10 @@ print("the interval does not reach down to 0: not chance")
 # %% [markdown]
 # ## 4 Stop in time: patience
 #
-# While training, nobody knows the future: after one worse epoch a better one may come. So *early stopping* waits: if `patience`
+# While training, nobody knows the future: after one worse epoch a better one may come. So *[early stopping](../book/glossary.md#early-stopping)* waits: if `patience`
 # evaluations in a row bring no new lowest loss, it stops. By hand, on the losses we have:
 
-# %%
+# %% tags=["slide"]
 patience = 2
 lowest, waited, stopped = math.inf, 0, None
 for epoch, loss in enumerate(validation):
@@ -174,7 +174,7 @@ assert stopped == turn + patience
 # The library's `EarlyStopping` does this, and keeps a copy of the weights at each new lowest loss. Here it gets our losses one by one, and any
 # model at all:
 
-# %%
+# %% tags=["slide"]
 from ift_lib import EarlyStopping
 
 stopping = EarlyStopping(patience)
@@ -186,7 +186,7 @@ assert not any(said[:stopped])
 print(f"lowest at epoch {turn}, so with patience {patience} it stops after epoch {stopped} of {config.epochs}")
 
 # %% [markdown]
-# `train` asks `EarlyStopping` after every evaluation, and at the end puts the best weights back. With the same settings and patience 2 it must go
+# `train` asks `EarlyStopping` after every evaluation, and at the end puts the best weights back. With the same settings and [patience](../book/glossary.md#patience) 2 it must go
 # the same way as our loop, only not so far:
 
 # %%
@@ -219,7 +219,7 @@ with_best = evaluate(model, in_order(validation_set, 16)).mean
 assert math.isclose(with_last, validation[-1], rel_tol=1e-4)
 assert math.isclose(with_best, min(validation), rel_tol=1e-4)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(f"validation loss with the last weights {with_last:.2f}, with the best {with_best:.2f}")
 
 # %%
@@ -246,7 +246,7 @@ for name, weights in {"at the turn": best_weights, "at the end": last_weights}.i
         answers[name, kind] = [r.text for r in respond(model, asked, PHI3, max_new_tokens=24)]
         exact[name, kind] = sum(a == e.output for a, e in zip(answers[name, kind], asked, strict=True))
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for (name, kind), count in exact.items():
     print(f"{name:<12} {kind:<8} {count:>2} of {len(known)} word for word")
 print()
@@ -268,7 +268,7 @@ print("at the end it recites its training examples")
 #
 # * **stop at the turn**, as we did: it costs nothing and even saves time;
 # * **a lower learning rate**: 0.0003 instead of 0.0015;
-# * **dropout**: a tenth of the activations at random to zero while training;
+# * **[dropout](../book/glossary.md#dropout)**: a tenth of the activations at random to zero while training;
 # * **more data**: 192 examples instead of 48, seen twice instead of eight times.
 
 # %%
@@ -282,7 +282,7 @@ for name, examples_used, dropout, changed in [
     pupil = load_pretrained("pocket", dropout=dropout)
     runs[name] = train(pupil, examples_used, validation_set, changed)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print("              lowest validation loss   at the end   rise")
 for name, run in runs.items():
     best, last = run.best().loss, run.validation[-1].loss
@@ -298,8 +298,8 @@ print("more data: lower than all that could be had from 48 examples")
 # %% [markdown]
 # Read the table with two questions. *How low does it get?* That is what you keep, if you keep the best weights. *How far does it rise?* That is
 # what carelessness costs. A lower rate takes smaller steps on the same journey: it gets a little lower, and hardly rises in the same time. Dropout hinders learning
-# by heart, and learning too: this model was pretrained without it, and 48 steps are too few to get used to it. More data is the one that brings something new, at the
-# same price in steps. (One seed each: differences of a few hundredths mean nothing here.)
+# by heart, and learning too: this model was [pretrained](../book/glossary.md#pretrained) without it, and 48 steps are too few to get used to it. More data is the one that brings something new, at the
+# same price in steps. (One [seed](../book/glossary.md#random-seed) each: differences of a few hundredths mean nothing here.)
 #
 # ## 8 The overfitting lab
 #
@@ -320,7 +320,7 @@ overfitting_lab(result)
 # %% [markdown]
 # The curves with which it begins, and what it says about them:
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Loss over eight epochs on 32 examples: training loss falls, validation loss falls, turns and rises; the lowest point is marked with a star, the stretch after it is hatched."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Loss over eight epochs on 32 examples: training loss falls, validation loss falls, turns and rises; the lowest point is marked with a star, the stretch after it is hatched."}}
 print(describe_lab(result))
 draw_lab(result)
 
@@ -433,10 +433,10 @@ assert restored == last
 print("'restored' is the last model, whatever was best")
 
 # %% [markdown]
-# `state_dict()` returns a dict with the model's own tensors, no copies. The optimizer changes those in place, and what was kept changes with them.
+# `state_dict()` returns a dict with the model's own tensors, no copies. The [optimizer](../book/glossary.md#optimizer) changes those in place, and what was kept changes with them.
 #
 # **Repair it.** Write `snapshot(model)`. It returns something that `model.load_state_dict` takes, and that stays as it is while the model trains on. It
-# must hold everything: parameters and *buffers* (tensors that belong to a model and are not trained, such as running means).
+# must hold everything: [parameters](../book/glossary.md#parameter) and *[buffers](../book/glossary.md#buffer)* (tensors that belong to a model and are not trained, such as running means).
 #
 # Expected: with `kept = snapshot(pupil)` in the cell above, the loss after putting the weights back would be the lowest one.
 #

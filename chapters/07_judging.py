@@ -2,7 +2,7 @@
 # # 7 Judging responses
 #
 # **You will learn** to find out how good a model's answers are, in three ways: grade them yourself, compare them with
-# references, and ask a language model to judge. And then the part that is usually left out: to judge the judge.
+# references, and ask a [language model](../book/glossary.md#language-model) to judge. And then the part that is usually left out: to judge the judge.
 #
 # **You need** chapter 1 and Python. Chapters 5 and 6 made the model whose answers we judge, but nothing here has to be trained.
 #
@@ -11,14 +11,14 @@
 # | 90 min | 1 min | 0.7 GB | none |
 
 # %% [markdown]
-# A loss curve says that a model has learned. It does not say whether its answers are any good: that is a question about
+# A [loss](../book/glossary.md#loss) curve says that a model has learned. It does not say whether its answers are any good: that is a question about
 # texts, and somebody has to read them. This chapter goes from the surest and slowest way (you read them) to the quickest and
 # least sure one (another model reads them), and measures at each step how far the quicker way can be trusted.
 #
 # ## 1 Collect the responses
 #
-# Before anything can be judged, every test instruction gets its answer, and question, reference and answer are written
-# down together. By hand, for two examples and the model before fine-tuning:
+# Before anything can be judged, every test [instruction](../book/glossary.md#instruction) gets its answer, and question, reference and answer are written
+# down together. By hand, for two examples and the model before [fine-tuning](../book/glossary.md#fine-tuning):
 
 # %%
 import json
@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as folder:
 print([item.output for item in collected])
 
 # %% [markdown]
-# A line for each answer, in a file: this is *JSONL*, and it means that a run that breaks off keeps what it has. What did
+# A line for each answer, in a file: this is *[JSONL](../book/glossary.md#jsonl)*, and it means that a run that breaks off keeps what it has. What did
 # the model say? It has not been fine-tuned, so do not expect much.
 
 # %% tags=["approximate"]
@@ -61,10 +61,10 @@ del model
 
 # %% [markdown]
 # `ift run` writes the same file for all test instructions at once, `runs/1/responses.jsonl`, with the answers before and
-# after fine-tuning. From one such run of the pocket model, forty answers are part of the package: some of every kind of task. An
+# after fine-tuning. From one such run of the [pocket model](../book/glossary.md#pocket-model), forty answers are part of the package: some of every kind of task. An
 # answer with all that belongs to it is an `Item`.
 
-# %%
+# %% tags=["slide-output"]
 from collections import Counter
 
 from ift_lib.course.judging import chapter_items
@@ -82,10 +82,10 @@ for item in items[:3]:
 # table. For grades that another person can repeat, three things are needed:
 #
 # * a *scale* in words, the same for everybody;
-# * *blind* grading: who grades sees neither what kind of model wrote the answer, nor what anyone or anything else said of it;
+# * *[blind](../book/glossary.md#blind)* grading: who grades sees neither what kind of model wrote the answer, nor what anyone or anything else said of it;
 # * a *shuffled* order, another one for each grader, so that not all of them are tired at the same answers.
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation import SCALE, blind_order
 
 for grade, meaning in SCALE.items():
@@ -127,7 +127,7 @@ print(len(mine), "graded by you")
 # team: a large language model that reads for us, not a person (`ift_lib/assets/judging/README.md` has the details). So they stand in for a reader's grades, and nobody has
 # checked them yet. That is your part.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.judging import chapter_grades
 
 grades = {grade.item: grade.grade for grade in chapter_grades()}
@@ -140,13 +140,13 @@ print(f"mean grade {sum(grades.values()) / len(grades):.2f}")
 # ### Do two graders agree?
 #
 # Suppose you grade too, and you and the grader give the same grade to six answers of ten. Is that much? It depends on the
-# grades: if both of you nearly always say 1, you would agree that often with your eyes shut. *Cohen's kappa* takes off what
+# grades: if both of you nearly always say 1, you would agree that often with your eyes shut. *[Cohen's kappa](../book/glossary.md#cohens-kappa)* takes off what
 # chance alone would give, and says how much of the rest was won: 1 is perfect agreement, 0 is chance.
 #
 # We have a second grader for most of the answers, one who never gets tired: the rule in `verify`, which says right or wrong where a
 # program can tell. Call a grade of 4 or 5 "right" and compare. And for contrast a third one, who is lazy: he says "wrong" to everything and reads nothing.
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation import cohen_kappa
 
 both = [item for item in items if item.verified is not None]
@@ -168,7 +168,7 @@ for name, labels in (("grader", by_grade), ("lazy", lazy)):
 # careful one agrees on every answer. Do not expect this elsewhere: our answers are a few words long and either right or plainly not. Where two graders differ, look at the answers, then at the
 # scale: often it is the scale that left something open.
 #
-# For more than two graders, or with gaps, there is *Krippendorff's alpha*, which also knows that 4 is nearer to 5 than 1 is.
+# For more than two graders, or with gaps, there is *[Krippendorff's alpha](../book/glossary.md#krippendorffs-alpha)*, which also knows that 4 is nearer to 5 than 1 is.
 # Once you have graded ten answers, this compares you with ours:
 
 # %% tags=["machine"]
@@ -186,11 +186,11 @@ else:
 # %% [markdown]
 # ## 3 Compare with the references
 #
-# The quickest judge is a formula. *Exact match* asks whether the answer is the reference, once case, punctuation and articles are
-# gone. *Token F1* counts the words they share: *precision* is the share of the answer's words that are in the reference,
-# *recall* the share of the reference's words that are in the answer, and F1 is their harmonic mean. By hand:
+# The quickest judge is a formula. *[Exact match](../book/glossary.md#exact-match)* asks whether the answer is the reference, once case, punctuation and articles are
+# gone. *[Token](../book/glossary.md#token) [F1](../book/glossary.md#f1)* counts the words they share: *[precision](../book/glossary.md#precision)* is the share of the answer's words that are in the reference,
+# *[recall](../book/glossary.md#recall)* the share of the reference's words that are in the answer, and F1 is their harmonic mean. By hand:
 
-# %%
+# %% tags=["slide"]
 import re
 import string
 
@@ -212,10 +212,10 @@ def f1_by_hand(answer, reference):
 print(f"{f1_by_hand('The opposite of hot is warm.', 'The opposite of hot is cold.'):.2f}")
 
 # %% [markdown]
-# Look at this example for a moment. The one word that matters is wrong, and four fifths of the points are given. *ROUGE-L* wants the shared words
+# Look at this example for a moment. The one word that matters is wrong, and four fifths of the points are given. *[ROUGE-L](../book/glossary.md#rouge-l)* wants the shared words
 # in the same order: it is the same mean, with the *longest common subsequence* in place of the shared words.
 
-# %%
+# %% tags=["slide-output"]
 from functools import cache
 
 
@@ -238,10 +238,10 @@ mixed, reference = "cold is hot of opposite", "opposite of hot is cold"
 print("token F1", f1_by_hand(mixed, reference), " ROUGE-L", rouge_by_hand(mixed, reference))
 
 # %% [markdown]
-# The library has all three, and *verified-correct*, which is not a formula but a small program for each kind of task. On all forty answers they
+# The library has all three, and *[verified-correct](../book/glossary.md#verified-correct)*, which is not a formula but a small program for each kind of task. On all forty answers they
 # agree with ours:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation import exact_match, rouge_l, token_f1, verify
 
 for item in items:
@@ -256,7 +256,7 @@ for name, values in metrics.items():
     print(f"{name:12} {sum(values) / len(values):.2f}")
 
 # %% [markdown]
-# Verified-correct, by category; and since 40 answers are few, the total with its interval (Wilson's):
+# Verified-correct, by category; and since 40 answers are few, the total with its [interval](../book/glossary.md#interval) (Wilson's):
 
 # %%
 from ift_lib.evaluation import wilson_interval
@@ -268,7 +268,7 @@ low, high = wilson_interval(sum(by_rule), len(by_rule))
 print(f"\nall: {sum(by_rule)} of {n}, {sum(by_rule) / n:.0%} (95% interval {low:.0%} to {high:.0%})")
 
 # %% [markdown]
-# Which formula comes nearest to the grades? Scores and grades have different scales, so compare their *order*: *Spearman's
+# Which formula comes nearest to the grades? Scores and grades have different scales, so compare their *order*: *[Spearman](../book/glossary.md#rank-correlation)'s
 # correlation* is 1 when both put the answers in the same order, 0 when the one order says nothing about the other. It is the ordinary
 # correlation of the ranks.
 
@@ -296,14 +296,14 @@ for name, values in metrics.items():
 
 # %% [markdown]
 # Our references are short and begin alike, so token F1 pays for the frame ("Another word for … is …") and hardly notices the word that matters; exact match seems
-# to do better here (the intervals overlap), and would be useless for a story or a summary. Keep these numbers: a judge that agrees with the grades less than a formula does is not worth its electricity.
+# to do better here (the intervals overlap), and would be useless for a story or a summary. Keep these numbers: [a judge](../book/glossary.md#judge) that agrees with the grades less than a formula does is not worth its electricity.
 #
 # ## 4 A language model as judge
 #
-# A *judge* is anything that takes a prompt and returns a text. The question that the book this course descends from asks
+# A *judge* is anything that takes a [prompt](../book/glossary.md#prompt) and returns a text. The question that the book this course descends from asks
 # (*Build a Large Language Model From Scratch*, chapter 7) goes like this; by hand:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation import SCORE
 
 item = items[0]
@@ -319,7 +319,7 @@ print(prompt)
 # The judge's reply is text, and a score has to be read out of it. The book calls `int(reply)` and leaves out what raises an
 # error. Ours is stricter (it takes whole numbers from 0 to 100) and keeps the failures:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.judge import parse_score, parse_score_as_book
 
 for reply in ("85", " 85\n", "Score: 85", "85/100", "150", "-5", "8_5"):
@@ -351,7 +351,7 @@ print(summarize(verdicts))
 # Now a judge that is polite. When an answer is bad, it does not write a number, it apologises. (Real ones do worse, as you will see below.) Nothing else has changed: the
 # same answers, the same scores.
 
-# %%
+# %% tags=["slide"]
 polite = judge_items(items, StubJudge(chatty_below=50))
 print("first reply to a bad answer:", next(v.replies[0] for v in polite if v.score is None))
 print(summarize(polite))
@@ -379,10 +379,10 @@ print(summarize(polite))
 # gone is asked again with growing pauses, and what fails in the end counts as failed.
 #
 # Without a server there are *recorded* replies: a real judge was asked once, and what it wrote is part of the package. Ours is very small, SmolLM2-135M-Instruct,
-# a hundred and thirty-five million parameters. It is **a weak judge**, and that is good for learning: its weaknesses are easy to see. Large judges
+# a hundred and thirty-five million [parameters](../book/glossary.md#parameter). It is **a weak judge**, and that is good for learning: its weaknesses are easy to see. Large judges
 # like length and the first seat too ([Zheng et al. 2023](https://arxiv.org/abs/2306.05685)), only less plainly, and you will need the same tools to see it.
 
-# %%
+# %% tags=["slide"]
 from ift_lib.course.judging import recorded
 
 verdicts = judge_items(items, recorded("score"), attempts=1)
@@ -394,9 +394,9 @@ print(summarize(verdicts))
 # %% [markdown]
 # It does not write scores. It repeats the task, or continues it: a model of this size does not follow such an instruction. There are two ways to hear it all the same.
 #
-# **Constrain it.** Leave it only those tokens that continue a number from 0 to 100, as servers do that offer *structured output*. Now every reply can be read.
+# **Constrain it.** Leave it only those tokens that continue a number from 0 to 100, as servers do that offer *[structured output](../book/glossary.md#structured-output)*. Now every reply can be read.
 
-# %%
+# %% tags=["slide"]
 constrained = judge_items(items, recorded("score-choice"))
 print(summarize(constrained))
 print("the scores:", sorted(Counter(verdict.score for verdict in constrained).items()))
@@ -411,7 +411,7 @@ from ift_lib.evaluation import YES_NO
 
 print(YES_NO.prompt(items[0]))
 
-# %%
+# %% tags=["slide"]
 yes_no = judge_items(items, recorded("yes-no"), YES_NO)
 print(summarize(yes_no, YES_NO))
 print("the scores:", sorted(verdict.score for verdict in yes_no))
@@ -432,7 +432,7 @@ print(sum(verdict.score is not None for verdict in reasons), "of", len(reasons),
 # First try the instruments on what is known: plant a fault, and see whether it is found. This judge compares two answers, the one after fine-tuning and the one before, and
 # has a soft spot for whichever is shown first.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation import PAIR_FIRST, PAIR_SECOND
 from ift_lib.evaluation.judge_check import findings_table, position
 
@@ -451,7 +451,7 @@ for name, judge in (("fair", StubJudge()), ("loves the first", StubJudge(likes_f
     print(findings_table(position(first, second)), "\n")
 
 # %% [markdown]
-# Asked in one order only, the second judge would have crowned either model. This is *position bias*, and no look at a single reply
+# Asked in one order only, the second judge would have crowned either model. This is *[position bias](../book/glossary.md#position-bias)*, and no look at a single reply
 # can show it: each one is fluent and sure. So pairs are always asked in both orders, and only an answer that wins from both seats has won (`settle`; exercise 2).
 #
 # Now the real one; first the judge that does not write.
@@ -503,7 +503,7 @@ assert length_gain(yes_no, longer).value == sum(gains) / len(gains)
 # %% [markdown]
 # And the constrained judge, which writes a number, a grade, or a seat:
 
-# %%
+# %% tags=["slide-output"]
 sampled = [judge_items(items, recorded(f"score-choice-sampled-{seed}")) for seed in (1, 2, 3)]
 rubric = judge_items(items, recorded("rubric-choice"), RUBRIC)
 first = judge_items(items, recorded("pair-first-choice"), PAIR_FIRST)
@@ -547,7 +547,7 @@ print(f"the rule:   before {right_before} right, after {sum(by_rule)} right")
 # %% [markdown]
 # On average it prefers the rambling of the model that was never fine-tuned. In a picture, the grades and its scores:
 
-# %% mystnb={"image": {"alt": "Each of the forty answers by its grade and the yes-or-no judge's score; a line joins the mean score of each grade."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Each of the forty answers by its grade and the yes-or-no judge's score; a line joins the mean score of each grade."}}
 from ift_lib.course.judging import plot_verdicts
 
 plot_verdicts(items, yes_no, grades)
@@ -680,7 +680,7 @@ checks.exercise_3(kappa)
 #
 # Do not use `token_f1` this time. What could your judge be fooled by that the check does not try?
 #
-# <details><summary>Hint</summary>`prompt.split("`")` has the reference at 3 and the response at 5, unless a text holds backticks itself. What should happen to words of the response that the reference does not have?</details>
+# <details><summary>Hint</summary>`prompt.split("`")` has the reference at 3 and the [response](../book/glossary.md#response) at 5, unless a text holds backticks itself. What should happen to words of the response that the reference does not have?</details>
 
 
 # %% tags=["exercise"]
@@ -716,6 +716,6 @@ quiz("07_judging")
 #
 # ## Where next
 #
-# Chapter 8 asks models questions that thousands of others were asked too, and chapter 10 compares models in pairs: the verdicts of this chapter become win rates and ratings.
+# Chapter 8 asks models questions that thousands of others were asked too, and chapter 10 compares models in pairs: the verdicts of this chapter become [win rates](../book/glossary.md#win-rate) and [ratings](../book/glossary.md#rating).
 # In the code: `ift_lib/evaluation/judge.py` (prompts and how replies are read), `judge_check.py` (this chapter's section 5), `review.py`, and `tools/record_judge.py`, which made the recording; point it at a
 # better judge. To judge a run of your own: `load_items("runs/1")`.

@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 8 Benchmarks of knowledge and language
 #
-# **You will learn** to run five well-known benchmarks in miniature (MMLU, GLUE, SuperGLUE, BIG-bench and HELM), to compute each
-# of their scores by hand, and to read such a number honestly: beside what guessing gives, with its interval, and knowing
+# **You will learn** to run five well-known [benchmarks](../book/glossary.md#benchmark) in miniature ([MMLU](../book/glossary.md#mmlu), [GLUE](../book/glossary.md#glue), [SuperGLUE](../book/glossary.md#superglue), [BIG-bench](../book/glossary.md#big-bench) and [HELM](../book/glossary.md#helm)), to compute each
+# of their scores by hand, and to read such a number honestly: beside what guessing gives, with its [interval](../book/glossary.md#interval), and knowing
 # what else it depends on.
 #
-# **You need** chapter 4 (logits), Python, and from chapter 7 the interval and F1.
+# **You need** chapter 4 ([logits](../book/glossary.md#logit)), Python, and from chapter 7 the interval and [F1](../book/glossary.md#f1).
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
@@ -13,15 +13,15 @@
 
 # %% [markdown]
 # Chapter 7 judged answers that the model wrote. Most published numbers come about in another way: the model writes nothing.
-# It is shown a question and some possible answers, and we look which of them it finds likeliest. That is cheap, it needs no judge, and
-# it can be done with any language model, fine-tuned or not. It is also easily misread. Our pocket model knows next to nothing, and that makes it the ideal
+# It is shown a question and some possible answers, and we look which of them it finds likeliest. That is cheap, it needs [no judge](../book/glossary.md#judge), and
+# it can be done with any [language model](../book/glossary.md#language-model), [fine-tuned](../book/glossary.md#fine-tuning) or not. It is also easily misread. Our [pocket model](../book/glossary.md#pocket-model) knows next to nothing, and that makes it the ideal
 # guide through this chapter: whatever it scores, it has not scored by knowing.
 #
 # ## 1 What a benchmark is
 #
 # Three things: **data**, **how to ask**, **how to score**. Here is one.
 
-# %%
+# %% tags=["slide"]
 data = [  # text, choices, the right one
     ("The moon shines at", (" spoon", " night"), 1),
     ("She drank a cup of", (" tea", " door"), 0),
@@ -37,7 +37,7 @@ data = [  # text, choices, the right one
 #
 # ## 2 The likelihood of a choice
 #
-# A model gives each possible next token a probability. A choice of several tokens has the product of theirs, and since products of small numbers
+# A model gives each possible next [token](../book/glossary.md#token) a probability. A choice of several tokens has the product of theirs, and since products of small numbers
 # get too small to handle, one adds up logarithms. The one thing to get right is the place: the logits at place *t* are about the token at place *t* + 1.
 
 # %%
@@ -59,7 +59,7 @@ def loglikelihood_by_hand(context, choice):
 
 by_hand = [[loglikelihood_by_hand(text, choice) for choice in choices] for text, choices, _ in data]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 for (text, choices, _), values in zip(data, by_hand, strict=True):
     print(text, [f"{choice!r} {value:.1f}" for choice, value in zip(choices, values, strict=True)])
 
@@ -69,7 +69,7 @@ assert picked == [right for _, _, right in data]
 print("picked", picked, "so the score is", sum(p == d[2] for p, d in zip(picked, data, strict=True)) / len(data))
 
 # %% [markdown]
-# Three of three. (Do not be impressed yet; section 3 says why not.) The library asks in the same way, many at once, and tells three things about each choice: its log-likelihood, whether it is what the model would
+# Three of three. (Do not be impressed yet; section 3 says why not.) The library asks in the same way, many at once, and tells three things about each choice: its [log-likelihood](../book/glossary.md#log-likelihood), whether it is what the model would
 # have written itself, and how many tokens it has.
 
 # %%
@@ -83,10 +83,10 @@ assert all(abs(mine - one.logprob) < 1e-3 for mine, one in zip(flat, told, stric
 print("the same, for", len(told), "choices")
 
 # %% [markdown]
-# One trap is worth a look, for it spoils real evaluations. GPT-2's tokens carry the space before them, so " A" and "A" are two different tokens. Where does the space
+# One trap is worth a look, for it spoils real evaluations. [GPT-2](../book/glossary.md#gpt-2)'s tokens carry the space before them, so " A" and "A" are two different tokens. Where does the space
 # belong: at the end of the question, or at the start of the choice?
 
-# %%
+# %% tags=["slide"]
 print('"Answer: A"     ', [tokenizer.decode([i]) for i in tokenizer.encode_ordinary("Answer: A")])
 apart = tokenizer.encode_ordinary("Answer: ") + tokenizer.encode_ordinary("A")
 print('"Answer: " + "A"', [tokenizer.decode([i]) for i in apart])
@@ -115,11 +115,11 @@ row = read_rows(EMBEDDED / "test" / "astronomy_test.csv")[0]
 print(row)
 
 # %% [markdown]
-# How to ask is laid down to the space. A header with the subject; up to five solved examples (*shots*) from the file `dev`; the question; and the line `Answer:`. The model's answer is whichever of " A", " B", " C" and " D" it finds likeliest there.
+# How to ask is laid down to the space. A header with the subject; up to five solved examples (*[shots](../book/glossary.md#shot)*) from the file `dev`; the question; and the line `Answer:`. The model's answer is whichever of " A", " B", " C" and " D" it finds likeliest there.
 # By hand:
 
 
-# %%
+# %% tags=["slide-output"]
 def block(row, letter=""):
     lines = [row.question, *(f"{name}. {option}" for name, option in zip(LETTERS, row.options, strict=True))]
     return "\n".join([*lines, "Answer:" + letter])
@@ -164,7 +164,7 @@ for right, n in ((23, 114), (30, 114), (36, 114), (260, 1000), (3640, 14_000)):
 # %% [markdown]
 # With 114 questions, 26 % may be guessing, and so may 20 %, and even 32 %: 25 lies within each of these intervals. With a thousand questions 26 % may still be. Only the 14,000 of the real benchmark can tell 26 from 25. In a picture:
 
-# %% mystnb={"image": {"alt": "An accuracy of 26 percent with its interval for 30 to 30,000 questions. Only from 10,000 questions on does the whole interval lie above the line of guessing, 25 percent."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "An accuracy of 26 percent with its interval for 30 to 30,000 questions. Only from 10,000 questions on does the whole interval lie above the line of guessing, 25 percent."}}
 from ift_lib.course.knowledge import plot_worth
 
 picture = plot_worth(share=0.26, chance=0.25)
@@ -202,7 +202,7 @@ print("Guessing lies within the interval: nothing shows that this model knows an
 #
 # A score is a sum over answers, so look at the answers.
 
-# %% tags=["approximate"] mystnb={"image": {"alt": "Bars for each letter: how often the model says it and how often it is right. The model says A nearly always; the right answers are spread evenly over the four letters."}}
+# %% tags=["approximate", "slide-output"] mystnb={"image": {"alt": "Bars for each letter: how often the model says it and how often it is right. The model says A nearly always; the right answers are spread evenly over the four letters."}}
 from ift_lib.course.knowledge import plot_letters
 
 said = [result.items[q.id]["predicted"] for q in questions]
@@ -217,7 +217,7 @@ print("The right ones:", {letter: gold.count(letter) for letter in LETTERS}, "an
 # It has not read the questions. After "Answer:" it likes " A", and that is that. What it "scored" is the share of questions whose answer happens to be A. Here are four models that do the same without a GPU:
 
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.tasks import LogLikelihood
 
 
@@ -236,12 +236,12 @@ for letter in LETTERS:
     print(f"always {letter}: {constant.scores[0].value:.1f} %")
 
 # %% [markdown]
-# In our sample the letters are balanced, so no constant answer is worth more than guessing. In the real files they [are not](https://github.com/hendrycks/test/issues/11), least of all within single subjects, and a subject's best constant letter can lie well above 25 %. So the baseline to beat
+# In our sample the letters are balanced, so no constant answer is worth more than guessing. In the real files they [are not](https://github.com/hendrycks/test/issues/11), least of all within single subjects, and a subject's best constant letter can lie well above 25 %. So the [baseline](../book/glossary.md#baseline) to beat
 # is the best constant answer, and the histogram of what was said belongs beside every such score.
 #
 # ### Micro and macro
 #
-# There are two ways to one number. *Micro*: all questions in one pot. *Macro*: an accuracy for each subject, then the mean of these. When subjects have different sizes, they differ. Leave out every second question of the first half of the alphabet:
+# There are two ways to one number. *[Micro](../book/glossary.md#micro-average)*: all questions in one pot. *[Macro](../book/glossary.md#macro-average)*: an [accuracy](../book/glossary.md#accuracy) for each subject, then the mean of these. When subjects have different sizes, they differ. Leave out every second question of the first half of the alphabet:
 
 # %%
 some = [q for q in questions if q.group > "high_school_m" or q.id.endswith("/0")]
@@ -285,7 +285,7 @@ sums = [one.logprob for one in told]
 per_token = [one.logprob / one.tokens for one in told]
 per_character = [one.logprob / len(choice.strip()) for choice, one in zip(asked.choices, told, strict=True)]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 for at, choice in enumerate(asked.choices):
     print(f"{choice:28} sum {sums[at]:6.1f}   per token {per_token[at]:5.2f}   per character {per_character[at]:5.2f}")
 
@@ -321,7 +321,7 @@ accuracy = {
     scale: sum(table.picks[scale] == table.right for table in tables) / len(tables) for scale in tables[0].picks
 }
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"the scales disagree on {disagree} of {len(tables)} questions")
 for scale, value in accuracy.items():
     print(f"{scale:26} {value:.0%}")
@@ -336,9 +336,9 @@ print("One model, the same answers, and more than one accuracy.")
 #
 # ## 5 GLUE: nine tasks about sentences
 #
-# [GLUE](https://arxiv.org/abs/1804.07461) is older than GPT-2, and the models it was made for had a trained layer for each task. A language model is asked with words. The prompt ends in `Answer:`, and each label has a word (its *verbaliser*):
+# [GLUE](https://arxiv.org/abs/1804.07461) is older than GPT-2, and the models it was made for had a trained layer for each task. A language model is asked with words. The [prompt](../book/glossary.md#prompt) ends in `Answer:`, and each label has a word (its *[verbaliser](../book/glossary.md#verbaliser)*):
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks import glue
 
 glue_questions = glue.BENCHMARK.load()
@@ -350,7 +350,7 @@ for task in ("cola", "mrpc", "mnli_matched"):
 # ### Three numbers for the same answers
 #
 # In CoLA one judges whether a sentence is correct English, in MRPC whether two sentences say the same. Where such data hold more "yes" than "no", a
-# constant answer has a fine accuracy. Two scores resist, or seem to. **F1**, as in chapter 7, now over labels: the harmonic mean of precision and recall of the class 1. And **Matthews' correlation** (MCC), the ordinary
+# constant answer has a fine accuracy. Two scores resist, or seem to. **F1**, as in chapter 7, now over labels: the harmonic mean of [precision](../book/glossary.md#precision) and [recall](../book/glossary.md#recall) of the class 1. And **[Matthews' correlation](../book/glossary.md#matthews-correlation)** (MCC), the ordinary
 # correlation of two columns of zeros and ones: 1 for always right, 0 for no relation at all.
 
 
@@ -435,7 +435,7 @@ print(
 )
 
 # %% [markdown]
-# Read the table by its last columns. *Chance* is here what the commonest label gets, and in no row does the model's interval lie above it. CoLA, the only one of the nine with MCC as its metric, shows a plain 0, where accuracy would have said about one half. And the mean of nine
+# Read the table by its last columns. *[Chance](../book/glossary.md#chance-level)* is here what the commonest label gets, and in no row does the model's interval lie above it. CoLA, the only one of the nine with MCC as its metric, shows a plain 0, where accuracy would have said about one half. And the mean of nine
 # unlike numbers hides all of this: a GLUE score above 25 looks like something, and a machine with one fixed answer for each task has more.
 #
 # ## 6 SuperGLUE: harder, and two more ways to count
@@ -464,7 +464,7 @@ assert macro_f1(gold_cb, forgets_neutral, (0, 1, 2)) == macro_f1_by_hand(gold_cb
 # %% [markdown]
 # One mistake in ten, and more than a third of the macro F1 is gone: the class that was never found has an F1 of 0.
 #
-# **MultiRC** asks about each of several answers to a question whether it is right. Two scores: *F1a* over all these single decisions, and *exact match*, the share of questions with *all* of their decisions right.
+# **MultiRC** asks about each of several answers to a question whether it is right. Two scores: *F1a* over all these single decisions, and *[exact match](../book/glossary.md#exact-match)*, the share of questions with *all* of their decisions right.
 
 # %%
 question_of = ["q1", "q1", "q1", "q2", "q2", "q3", "q3", "q3"]
@@ -504,7 +504,7 @@ print("What the commonest labels get lies within its interval here, too.")
 # %% [markdown]
 # ## 7 BIG-bench: everybody brings a task
 #
-# [BIG-bench](https://arxiv.org/abs/2206.04615) collected more than 200 tasks from more than 400 people. A task is one JSON file, with its own prompt, its own metrics, and the one it prefers. It also has a *canary*, a string that must not occur in any training corpus, so that contamination can be found.
+# [BIG-bench](https://arxiv.org/abs/2206.04615) collected more than 200 tasks from more than 400 people. A task is one JSON file, with its own prompt, its own metrics, and the one it prefers. It also has a *[canary](../book/glossary.md#canary)*, a string that must not occur in any training corpus, so that [contamination](../book/glossary.md#contamination) can be found.
 
 # %%
 import json
@@ -515,9 +515,9 @@ task = json.loads((bigbench.SAMPLE / "odd_one_out" / "task.json").read_text(enco
 print(task["canary"], "|", task["preferred_score"], "|", task["examples"][0])
 
 # %% [markdown]
-# So many tasks have unlike scales, and BIG-bench *normalises*: 0 is what guessing gets, 100 is perfect. By hand, for five examples with four choices each, of which one, two or three were found:
+# So many tasks have unlike scales, and BIG-bench *[normalises](../book/glossary.md#normalise)*: 0 is what guessing gets, 100 is perfect. By hand, for five examples with four choices each, of which one, two or three were found:
 
-# %%
+# %% tags=["slide"]
 low, high = 0.25, 1.0
 for found in (1, 2, 3):
     print(f"{found} of 5: accuracy {found / 5:.2f}, normalised {(found / 5 - low) / (high - low) * 100:.1f}")
@@ -531,7 +531,7 @@ odd_result = bigbench.BENCHMARK.score(odd, ask(lm, odd))
 names = {score.name: score for score in odd_result.scores}
 grade, normalised = names["multiple_choice_grade"], names["preferred score, normalised"]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"accuracy {grade.value:.3f}, guessing {grade.chance:.3f}")
 print(f"normalised {normalised.value:.1f}, interval {normalised.low:.1f} to {normalised.high:.1f}")
 
@@ -545,7 +545,7 @@ print("Below 0 or above, with", grade.n, "examples it is guessing.")
 #
 # ### Does it know when it does not know?
 #
-# Make probabilities of the log-likelihoods of the choices, so that they add up to 1 (*softmax*). They are the model's confidence, and they can be right or wrong too. The *Brier score* is the mean squared distance from what would have been right, 0 at best:
+# Make probabilities of the log-likelihoods of the choices, so that they add up to 1 (*[softmax](../book/glossary.md#softmax)*). They are the model's confidence, and they can be right or wrong too. The *[Brier score](../book/glossary.md#brier-score)* is the mean squared distance from what would have been right, 0 at best:
 
 # %%
 from ift_lib.evaluation.benchmarks.bigbench_metrics import brier_score
@@ -583,9 +583,9 @@ print("It would have done better to admit that it does not know.")
 #
 # [HELM](https://arxiv.org/abs/2211.09110) objects to all of the above: one number for one model hides too much. It takes many scenarios and measures each in several ways. Accuracy you know by now; here are three others.
 #
-# **Robustness.** Every question is asked again with small changes, as people type: capitals gone, a space too many, a slip. The score of a question is its *worst* case. **Fairness** is the same with other changes, such as other names or American and British spelling.
+# **[Robustness](../book/glossary.md#robustness).** Every question is asked again with small changes, as people type: capitals gone, a space too many, a slip. The score of a question is its *worst* case. **Fairness** is the same with other changes, such as other names or American and British spelling.
 
-# %%
+# %% tags=["slide-output"]
 forms = [q for q in everyday if q.gold["instance"] == originals[5].gold["instance"]]
 for q in forms:
     print(f"{q.gold['kind']:10} {q.gold['perturbation']:12} {q.ask.contexts[0]!r}")
@@ -611,7 +611,7 @@ assert sum(worst) / len(worst) < accuracy_now
 print("Some of what was right was luck: it does not survive a few spaces.")
 
 # %% [markdown]
-# **Calibration.** Of the answers given with a confidence of 0.8, are 8 in 10 right? Sort the answers by confidence, cut them into groups, and in each compare mean confidence and accuracy: the weighted mean distance is the *expected calibration error* (ECE). Our model answers MMLU with great confidence:
+# **[Calibration](../book/glossary.md#calibration).** Of the answers given with a confidence of 0.8, are 8 in 10 right? Sort the answers by confidence, cut them into groups, and in each compare mean confidence and accuracy: the weighted mean distance is the *[expected calibration error](../book/glossary.md#expected-calibration-error)* (ECE). Our model answers MMLU with great confidence:
 
 
 # %%
@@ -633,7 +633,7 @@ confidences = [result.items[q.id]["confidence"] for q in questions]
 correct = [int(result.items[q.id]["correct"]) for q in questions]
 assert abs(ece_by_hand(confidences, correct) - ece(confidences, correct)) < 1e-6
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 print(f"mean confidence {sum(confidences) / len(correct):.2f}, accuracy {sum(correct) / len(correct):.2f}, ", end="")
 print(f"ECE {ece(confidences, correct):.2f}")
 
@@ -642,7 +642,7 @@ assert sum(confidences) / len(correct) > sum(correct) / len(correct) + 0.3
 print("Sure, and right no more often than a coin with four sides.")
 
 # %% [markdown]
-# **Mean win rate.** With so many columns, who is best? HELM's answer: in each column, the share of other models that a model beats (a tie counts half), averaged over the columns. Three columns, two models:
+# **Mean [win rate](../book/glossary.md#win-rate).** With so many columns, who is best? HELM's answer: in each column, the share of other models that a model beats (a tie counts half), averaged over the columns. Three columns, two models:
 
 
 # %%
@@ -703,7 +703,7 @@ variants = {"'Answer:' + ' A'": ("", " "), "'Answer: ' + 'A'": (" ", ""), "'Answ
 heard = {name: letters_for(half, *how) for name, how in variants.items()}
 assert heard["'Answer:' + ' A'"] == said[::2]
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 for name, letters in heard.items():
     hits = sum(x == q.gold["letter"] for x, q in zip(letters, half, strict=True))
     print(f"{name:18} {' '.join(f'{x} {letters.count(x):>2}' for x in LETTERS)}   right {hits} of {len(half)}")
@@ -718,7 +718,7 @@ print("More than a third of the answers change for one space that no reader can 
 #
 # ### Seen before
 #
-# Test questions are on the internet, and so are the corpora that models are trained on. What does that do to a score? We do it on purpose: twelve of the test questions, with their answers, become training data, for twelve steps.
+# [Test questions](../book/glossary.md#test-set) are on the internet, and so are the corpora that models are trained on. What does that do to a score? We do it on purpose: twelve of the test questions, with their answers, become training data, for twelve steps.
 
 # %%
 import copy
@@ -768,7 +768,7 @@ after = {
     "the twelve, options turned": share_right(cheat_lm, [turned(q) for q in leaked]),
 }
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(f"before:  the twelve {share_right(lm, leaked):.0f} %")
 for name, value in after.items():
     print(f"after:   {name} {value:.0f} %")
@@ -932,4 +932,4 @@ quiz("08_benchmarks_knowledge")
 #
 # Chapter 9 lets models write their answers: questions about a text, trivia, and code that has to run. Chapter 10 compares models with one another.
 # On the command line, `ift evaluate mmlu pocket` runs what this chapter ran, `ift evaluate all runs/1` compares your model before and after fine-tuning, and `--data` points at the official files.
-# In the code: `ift_lib/evaluation/tasks.py` (what a benchmark is), `language_models.py` (likelihoods in batches), and one file for each benchmark in `ift_lib/evaluation/benchmarks/`.
+# In the code: `ift_lib/evaluation/tasks.py` (what a benchmark is), `language_models.py` (likelihoods in [batches](../book/glossary.md#batch)), and one file for each benchmark in `ift_lib/evaluation/benchmarks/`.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 9 Benchmarks of answers and code
 #
-# **You will learn** how the well-known benchmarks score an answer that a model *writes*: SQuAD, TriviaQA, OpenAI Evals, HumanEval and
-# IFEval. You compute each score by hand, see it equal the library's, and find out what can move it without the model having become any better.
+# **You will learn** how the well-known [benchmarks](../book/glossary.md#benchmark) score an answer that a model *writes*: [SQuAD](../book/glossary.md#squad), [TriviaQA](../book/glossary.md#triviaqa), [OpenAI Evals](../book/glossary.md#openai-evals), [HumanEval](../book/glossary.md#humaneval) and
+# [IFEval](../book/glossary.md#ifeval). You compute each score by hand, see it equal the library's, and find out what can move it without the model having become any better.
 #
 # **You need** chapter 7 and Python. Chapter 8 is about the other kind, where a model only chooses.
 #
@@ -43,7 +43,7 @@ print(context, "\n\n", question, golds, sep="")
 print(f"\n{len(rows)} questions about {len({row[2] for row in rows})} passages")
 
 # %% [markdown]
-# One question may have several *gold* answers; in the real files they come from several people who were asked. `read_squad` reads the same, and complains about files that are broken. To a language
+# One question may have several *[gold](../book/glossary.md#gold-answer)* answers; in the real files they come from several people who were asked. `read_squad` reads the same, and complains about files that are broken. To a language
 # model it is put like this:
 
 # %%
@@ -59,10 +59,10 @@ print(prompt[-64:])
 #
 # ### Exact match and F1
 #
-# SQuAD normalises before it compares: lower case, no punctuation, no articles. Then there are two scores. *Exact match* is 1 if what remains is the same.
-# *F1* counts shared words, as in chapter 7. And since any gold answer will do, the **best** one counts:
+# SQuAD [normalises](../book/glossary.md#normalise) before it compares: lower case, no punctuation, no articles. Then there are two scores. *[Exact match](../book/glossary.md#exact-match)* is 1 if what remains is the same.
+# *[F1](../book/glossary.md#f1)* counts shared words, as in chapter 7. And since any gold answer will do, the **best** one counts:
 
-# %%
+# %% tags=["slide-output"]
 
 
 def normalize_by_hand(text):
@@ -110,7 +110,7 @@ print(tried, "answers scored twice, and alike")
 #
 # Guess each line before you run the cell. Which of these pairs are the same answer to SQuAD?
 
-# %%
+# %% tags=["slide-output"]
 pairs = [
     ("The U.S.", "us"),
     ("a well-known tune", "wellknown tune"),
@@ -148,7 +148,7 @@ score_picture()
 # Two systems without any intelligence, and one with some. The first copies the whole passage. The second copies the sentence that shares most words with the
 # question. The third is always right: where a question has two or three gold answers, it gives the first, and the others are the key.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks.squad_metrics import squad1_scores
 
 LITTLE = set("in of on to is was did does do what which who how when where why many much it and for from at by".split())
@@ -241,7 +241,7 @@ for t, value in zip(thresholds, curve, strict=True):
     assert abs(value - squad2_scores(keys, said, doubts, t)["exact"]) < 1e-9
 print(f"best: {max(curve):.1f}, with the threshold {thresholds[curve.index(max(curve))]}")
 
-# %% mystnb={"image": {"alt": "Exact match by threshold, in steps: it begins at the share of unanswerable questions, rises as more is answered, is highest shortly before the end, and falls a little to the score of the system that never doubts."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Exact match by threshold, in steps: it begins at the share of unanswerable questions, rises as more is answered, is highest shortly before the end, and falls a little to the score of the system that never doubts."}}
 import matplotlib.pyplot as plt
 
 from ift_lib.picture import BLUE, VERMILLION
@@ -282,10 +282,10 @@ print(f"\n{len(trivia)} questions, {sum(len(t.truths) for t in trivia) / len(tri
 print("\n" + trivia[2].prompt)
 
 # %% [markdown]
-# (Two question marks: the usual prompt adds one. We ask as others ask.) The scores are exact match and F1 again, best over the names, but with **another normaliser**: a mark
+# (Two question marks: the usual [prompt](../book/glossary.md#prompt) adds one. We ask as others ask.) The scores are exact match and F1 again, best over the names, but with **another normaliser**: a mark
 # becomes a *space*, and four typographic quotes count as marks.
 
-# %%
+# %% tags=["slide-output"]
 
 
 def trivia_by_hand(text):
@@ -324,7 +324,7 @@ print(f"exact match with all names {all_names['exact_match']:.1f}, with the firs
 #
 # *OpenAI Evals* is not one benchmark but a registry, to which anyone may add one: a file of samples, and a few lines of YAML that say how to grade. The basic graders are a few lines:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks import openai_evals_graders as graders
 
 
@@ -371,7 +371,7 @@ assert len({tuple(told) for told in verdicts.values()}) == 4
 #
 # ### A model as grader
 #
-# For "write a polite refusal" there is no key, so a judge reads the answer and names one of a few *choices*, each worth something. It is chapter 7 in the form of a file:
+# For "write a polite refusal" there is no key, so [a judge](../book/glossary.md#judge) reads the answer and names one of a few *choices*, each worth something. It is chapter 7 in the form of a file:
 
 # %%
 from ift_lib.evaluation.benchmarks.openai_evals import SAMPLE, OpenAIEvals
@@ -381,7 +381,7 @@ print((SAMPLE / "modelgraded" / "meets-criterion.yaml").read_text(encoding="utf-
 # %% [markdown]
 # The judge is asked to think first and to write its choice on a line of its own at the end. Reading that out of a reply, by hand and by the library:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.benchmarks.openai_evals_classify import INVALID, get_choice
 
 choices = ["Yes", "Partly", "No"]
@@ -451,7 +451,7 @@ print(f"# {len(problems)} problems. A body ends where one of these begins: {huma
 # People take more than one sample from a model: `pass@k` is the probability that at least one of k is right. So sample k times and look? That throws dice: another k, another
 # result. Better: take n samples, n larger than k, count the c that pass, and ask how often a *draw of k from these n* holds a right one. For n = 5, c = 2, k = 3 we can write all draws down:
 
-# %%
+# %% tags=["slide"]
 from itertools import combinations
 from math import comb
 
@@ -496,7 +496,7 @@ for k, (truth, by_simple, by_unbiased) in table.items():
     assert k == 1 or means[0] < truth - 0.01  # the simple one: too low
     assert abs(means[0] - by_simple) < 0.01 and abs(means[1] - by_unbiased) < 0.01  # as simulated
 
-# %% mystnb={"image": {"alt": "pass@k for k from 1 to 10 of a model that passes 20 percent of the time, estimated from ten samples: the unbiased estimate lies on the truth, the simple one runs below it."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "pass@k for k from 1 to 10 of a model that passes 20 percent of the time, estimated from ten samples: the unbiased estimate lies on the truth, the simple one runs below it."}}
 figure, axes = plt.subplots(figsize=(6.4, 3.2))
 ks = list(table)
 axes.plot(ks, [table[k][0] for k in ks], color="#222222", label="truth")
@@ -514,7 +514,7 @@ plt.show()
 # The program above is text. To run it would be one line, `exec(program)`, and you should not get used to it: what a model writes nobody has read, and it would run with your rights. It may delete files by mistake, send
 # your keys away because somebody taught it to, or simply *cheat*, by returning an object that equals everything. So `humaneval` refuses:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.errors import InputError
 
 benchmark = humaneval.HumanEval()
@@ -526,7 +526,7 @@ except InputError as e:
     print(e)
 
 # %% [markdown]
-# With permission, each sample runs in a *sandbox*: two sealed processes of its own, one with the code and one with the test. We give permission, because this code is known: the solutions that came with our problems, and five
+# With permission, each sample runs in a *[sandbox](../book/glossary.md#sandbox)*: two sealed processes of its own, one with the code and one with the test. We give permission, because this code is known: the solutions that came with our problems, and five
 # short ones that you can read here. The third never ends, the fourth cheats, the fifth tries to read a file.
 #
 # The sandbox is built from features of Linux. Where it cannot be built, nothing runs, and the cell says why; so what it prints depends on your machine.
@@ -549,7 +549,7 @@ tries = [
     "    return len(open('/etc/hostname').read())\n",
 ]
 
-# %% tags=["machine"]
+# %% tags=["machine", "slide-output"]
 can_run = refusal() is None
 if can_run:
     result = humaneval.HumanEval(allow_code_execution=True, limits=Limits(seconds=20), workers=2).score(
@@ -576,7 +576,7 @@ if can_run:
 #
 # ## 5 IFEval: did it do as it was told?
 #
-# What instruction tuning is about is following instructions. *IFEval* asks for what a few lines of code can verify: "without commas", "at least 60 words", "in double quotation marks".
+# What [instruction](../book/glossary.md#instruction) tuning is about is following instructions. *IFEval* asks for what a few lines of code can verify: "without commas", "at least 60 words", "in double quotation marks".
 
 # %%
 from ift_lib.evaluation.benchmarks import ifeval
@@ -590,9 +590,9 @@ for name, arguments in row["instructions"]:
 print(f"\n{len(prompts)} prompts; {len(CHECKS)} kinds of instruction are checked here")
 
 # %% [markdown]
-# Three rules for one prompt. By hand, for five responses:
+# Three rules for one prompt. By hand, for five [responses](../book/glossary.md#response):
 
-# %%
+# %% tags=["slide-output"]
 
 
 def in_quotes(response):
@@ -641,7 +641,7 @@ assert found == [1 / 5, sum(map(sum, strict)) / 15, 3 / 5, sum(map(sum, loose)) 
 #
 # ## 6 The pocket model takes the tests
 #
-# Now a real model, ours: first as it comes, without any fine-tuning. A benchmark asks its questions with `ask` and scores the answers; `ift evaluate squad pocket` in a terminal does the same and writes every answer to a file.
+# Now a real model, ours: first as it comes, without any [fine-tuning](../book/glossary.md#fine-tuning). A benchmark asks its questions with `ask` and scores the answers; `ift evaluate squad pocket` in a terminal does the same and writes every answer to a file.
 
 # %%
 from ift_lib import load_pretrained
@@ -669,7 +669,7 @@ def sit_exams(language_model, names):
 base = GPTLanguageModel(load_pretrained("pocket"))
 base_answers, base_results = sit_exams(base, list(exams))
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(benchmark_table({"pocket": base_results}))
 
 # %%
@@ -680,7 +680,7 @@ assert values["squad"]["exact match"] <= silent["exact"]
 print("near 0 % exact match, and on SQuAD 2.0 not above a system that never answers")
 
 # %% [markdown]
-# Near zero. What does that say? Not that the exam is broken: this is a very small model, which has not been trained to answer in the form "Title, Background, Question", and knows hardly a fact. And not that its rate *is* 0: the interval says how
+# Near zero. What does that say? Not that the exam is broken: this is a very small model, which has not been trained to answer in the form "Title, Background, Question", and knows hardly a fact. And not that its rate *is* 0: the [interval](../book/glossary.md#interval) says how
 # high it could be. With 40 questions, 0 right means "probably below 9 %".
 #
 # But look closer. On SQuAD 2.0 it did get some points. For what? Read the answers, always:
@@ -699,9 +699,9 @@ assert right <= empty and right
 print("every answer that counts as right is an empty one")
 
 # %% [markdown]
-# Every exact match it has is for saying nothing. Did it know that there was no answer? Ask it again *without the stop sequence*, the line end, and see what it was about to write:
+# Every exact match it has is for saying nothing. Did it know that there was no answer? Ask it again *without the [stop sequence](../book/glossary.md#stop-sequence)*, the line end, and see what it was about to write:
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide"]
 wanted = [q for q in asked["squad"] if q.id in empty]
 going_on = base.generate([q.ask.prompt for q in wanted], stop=[], max_new_tokens=12, temperature=0.0, seed=0)
 for q, text in list(zip(wanted, going_on, strict=True))[:5]:
@@ -718,7 +718,7 @@ print("it began with a line end, which is where the answer is cut")
 #
 # ### After fine-tuning
 #
-# A short training on 192 instructions, as in chapter 5. Ask the fine-tuned model twice: plainly, as before, and in the template it was trained on.
+# A short training on 192 instructions, as in chapter 5. Ask the fine-tuned model twice: plainly, as before, and in the [template](../book/glossary.md#template) it was trained on.
 
 # %%
 from ift_lib import EOT, PHI3, Encoded, TrainConfig, encode_example, get_tokenizer, load_examples, split_examples, train
@@ -753,13 +753,13 @@ assert plain_results[2].scores[0].value <= form_results[2].scores[0].value
 print("a better loss, no more facts than before, and SQuAD follows the silence")
 
 # %% [markdown]
-# Look at the first line of the table, and at the empty answers under it. The same tuned weights, the same questions, and the score of SQuAD depends on how they are put: in the template that it was trained on the model says something, and loses the points
+# Look at the first line of the table, and at the empty answers under it. The same tuned [weights](../book/glossary.md#weights), the same questions, and the score of SQuAD depends on how they are put: in the template that it was trained on the model says something, and loses the points
 # for silence. (On IFEval silence wins nothing.) This is the *prompt format*; who sees only one of the two columns will tell another story. TriviaQA stays where it was: a short fine-tuning on instructions teaches a form, not facts. And do not rank two columns whose
 # intervals overlap.
 #
 # ### The quickest way to a hundred percent
 #
-# Suppose the test is on the web, and the web is in the training data. Train the pocket model on the 40 questions of TriviaQA *with their answers*, ten times over:
+# Suppose the test is on the web, and the web is in the training data. Train the [pocket model](../book/glossary.md#pocket-model) on the 40 questions of TriviaQA *with their answers*, ten times over:
 
 # %%
 encode = get_tokenizer().encode_ordinary
@@ -776,7 +776,7 @@ other = "Question: Which of the planets has the moons Titan and Enceladus??\nAns
 reworded = ["Question: What do bees make??\nAnswer:", "Question: In which country is Rome??\nAnswer:", other]
 loose_ends = leaky.generate(reworded, stop=["\n", ".", ","], max_new_tokens=8, temperature=0.0, seed=0)
 
-# %% tags=["approximate"]
+# %% tags=["approximate", "slide-output"]
 print(benchmark_table({"pocket": base_results[1:2], "saw the test": leaky_results}, groups=True))
 for prompt, text in zip(reworded, loose_ends, strict=True):
     print(f"{prompt.splitlines()[0]:75}{text}")
@@ -788,9 +788,9 @@ assert "Italy" not in loose_ends[1]
 assert leaked["exact match"] > values["triviaqa"]["exact match"] + 70
 print("from nearly 0 to nearly 100, in seconds")
 
-# %% [markdown]
-# Read the last three lines: it has learned answers by heart, and where Rome is it still does not know. This is *contamination*. No score and no interval shows it, since the interval asks "what if other questions of this kind had been asked?" and assumes that these were not special. They were. With large models nobody knows for sure
-# what they have read; benchmarks that everyone knows are the first to leak.
+# %% [markdown] tags=["slide"]
+# Read the last three lines: it has learned answers by heart, and where Rome is it still does not know. This is *[contamination](../book/glossary.md#contamination)*. No score and no interval shows it, since the interval asks "what if other questions of this kind had been asked?" and assumes that these were not special. They were. With large models nobody knows for sure
+# what they have read; benchmarks that everyone knows are the first to [leak](../book/glossary.md#leak).
 #
 # ## 7 What moves such a number
 #
@@ -869,7 +869,7 @@ checks.exercise_2(loosely)
 # %% [markdown]
 # ### Exercise 3 · hard · 20 min
 #
-# `mean_pass_at_k(results, k)` gets for each problem the verdicts on its samples, `{"mini/0": [True, False, …], …}`; problems may have different numbers of samples. It returns the unbiased estimate of pass@k, the mean over the **problems**. If a problem
+# `mean_pass_at_k(results, k)` gets for each problem the verdicts on its samples, `{"mini/0": [True, False, …], …}`; problems may have different numbers of samples. It returns the unbiased estimate of [pass@k](../book/glossary.md#passk), the mean over the **problems**. If a problem
 # has fewer than k samples, nothing is known about k of them: raise a `ValueError`. Write all of it yourself, without `humaneval.pass_at_k`; it must work for 200 samples and k = 100, of which there are far more draws than could ever be listed.
 #
 # Expected: `mean_pass_at_k({"p": [True, False, False, True, False]}, 3)` is `0.9`.
@@ -914,5 +914,5 @@ quiz("09_benchmarks_answers")
 #
 # ## Where next
 #
-# Chapter 10 needs no key at all: it compares the answers of two models, and makes ratings of many comparisons. In the code: `ift_lib/evaluation/benchmarks/`, a file or two for each benchmark, with the official sources named; `ift evaluate --list`
+# Chapter 10 needs no key at all: it compares the answers of two models, and makes [ratings](../book/glossary.md#rating) of many comparisons. In the code: `ift_lib/evaluation/benchmarks/`, a file or two for each benchmark, with the official sources named; `ift evaluate --list`
 # shows them all, and `ift evaluate squad MODEL --data FOLDER` takes the official files.

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 10 Comparing models
 #
-# **You will learn** to say which of two models is better without giving marks: AlpacaEval's win rate, with and without the length of the
-# answers; an arena of your own with blind votes, Elo and Bradley–Terry ratings; and how far such numbers can be believed.
+# **You will learn** to say which of two models is better without giving marks: [AlpacaEval](../book/glossary.md#alpacaeval)'s [win rate](../book/glossary.md#win-rate), with and without the length of the
+# answers; an arena of your own with [blind](../book/glossary.md#blind) votes, [Elo](../book/glossary.md#elo) and [Bradley–Terry](../book/glossary.md#bradleyterry) [ratings](../book/glossary.md#rating); and how far such numbers can be believed.
 #
-# **You need** chapter 7 (judges and their faults), Python and a little numpy. Nothing here has to be trained.
+# **You need** chapter 7 ([judges](../book/glossary.md#judge) and their faults), Python and a little numpy. Nothing here has to be trained.
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
@@ -21,15 +21,15 @@
 #
 # | | [AlpacaEval](https://github.com/tatsu-lab/alpaca_eval) | [Chatbot Arena](https://arxiv.org/abs/2403.04132) |
 # |---|---|---|
-# | who is compared | each model with one *baseline* | any two models, drawn by chance |
-# | on what | a fixed list of 805 instructions | whatever visitors ask |
-# | who decides | a language model | the visitors |
+# | who is compared | each model with one *[baseline](../book/glossary.md#baseline)* | any two models, drawn by chance |
+# | on what | a fixed list of 805 [instructions](../book/glossary.md#instruction) | whatever visitors ask |
+# | who decides | a [language model](../book/glossary.md#language-model) | the visitors |
 # | the number | win rate, in percent | rating, in points |
 #
-# Here the questions are forty tasks of our test set, and there are five contenders. Two are the pocket model, before and after fine-tuning. One is the fine-tuned model in fancy
+# Here the questions are forty tasks of our [test set](../book/glossary.md#test-set), and there are five contenders. Two are the [pocket model](../book/glossary.md#pocket-model), before and after [fine-tuning](../book/glossary.md#fine-tuning). One is the fine-tuned model in fancy
 # dress: the same words, in two tasks of three with a header, a list mark and bold around them. One copies the answer to the most similar task in the data set, and one is no model at all, but the reference.
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.arena import arena_answers, arena_items
 
 items, answers = arena_items(), arena_answers()
@@ -59,7 +59,7 @@ prompt = RANKING.prompt(tasks[item.id], answers["base"][item.id], answers["finet
 print(prompt, "\n\nreply:", fair(prompt))
 
 # %% [markdown]
-# Out of the reply comes a *preference*: 1 if the first answer is better, 2 if the second is. One more thing has to be settled: who is shown first? AlpacaEval tosses a coin for each
+# Out of the reply comes a *[preference](../book/glossary.md#preference)*: 1 if the first answer is better, 2 if the second is. One more thing has to be settled: who is shown first? AlpacaEval tosses a coin for each
 # instruction. The coin is seeded with the text of the instruction, so it falls the same way whenever you ask. When it has put the model first,
 # the preference is turned back, to 3 − preference, so that in the end 2 always means "the model wins".
 
@@ -85,10 +85,10 @@ error = (sum((win - share) ** 2 for win in wins) / (len(wins) - 1) / len(wins)) 
 print(f"fine-tuned against base: {sum(wins):.0f} of {len(wins)}, win rate {100 * share:.1f} ± {100 * error:.1f}")
 
 # %% [markdown]
-# The number after ± is the standard error; a 95% interval reaches about twice as far to both sides. The library does the same, and writes the files that AlpacaEval reads
+# The number after ± is the [standard error](../book/glossary.md#standard-error); a 95% [interval](../book/glossary.md#interval) reaches about twice as far to both sides. The library does the same, and writes the files that AlpacaEval reads
 # (`alpaca_eval_files`):
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.alpaca_eval import alpaca_win_rate, compare_outputs
 from ift_lib.evaluation.alpaca_eval_files import Output
 
@@ -109,7 +109,7 @@ print(told)
 # Why the coin? Here are three judges: the fair one, one that gives 60 points to whatever is shown first, and one that sees nothing but the seat. Each is asked with the model
 # always second, always first, and by the coin.
 
-# %%
+# %% tags=["slide"]
 judges = {
     "fair": fair,
     "likes the first": StubJudge(references=references, likes_first=60),
@@ -130,7 +130,7 @@ for name, judge in judges.items():
 #
 # That was a stub. Now the real, very small judge whose replies chapter 7 recorded (SmolLM2-135M-Instruct), on the same forty pairs, in both orders:
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.course.judging import chapter_items, recorded
 from ift_lib.evaluation import PAIR_FIRST, PAIR_SECOND, judge_items
 
@@ -170,7 +170,7 @@ print(f"every preference rounded to a whole win: {told.discrete_win_rate:.0f}")
 # Loving length is the best known fault of judges, large ones too. See it at work on a case where we know the truth. The baseline is `nearest-copy`. `finetuned` runs twice: as it is, and with up to
 # three idle sentences behind each answer. And the judge is one that gives 4 points for every word. The preferences are soft this time (`LETTERS`, version 2).
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.alpaca_eval import LETTERS, average_length
 
 IDLE = [
@@ -190,13 +190,13 @@ for name, outputs in (("finetuned", plain), ("wordy", wordy)):
     print(f"{name:10} {length:3} characters on average, win rate {rate:.1f}")
 
 # %% [markdown]
-# Thirteen points for sentences that say nothing. The *length-controlled* win rate asks what would be left if both answers were of one length. It needs no other judge, only arithmetic: fit a
+# Thirteen points for sentences that say nothing. The *[length-controlled](../book/glossary.md#length-control)* win rate asks what would be left if both answers were of one length. It needs no other judge, only arithmetic: fit a
 # curve of the preference over the difference in length, and read it off where the difference is 0.
 #
 # $$P(\text{model wins}) = \sigma(a \cdot \tanh z + c)$$
 #
 # *z* is the length difference, baseline minus model, in standard deviations; σ is the logistic curve. *a* takes up what length explains, *c* is what remains. Two coefficients, and a few
-# lines of gradient ascent on the likelihood:
+# lines of [gradient](../book/glossary.md#gradient) ascent on the likelihood:
 
 # %%
 import numpy as np
@@ -224,7 +224,7 @@ for name, annotations in compared.items():
 # %% [markdown]
 # *a* is negative: the shorter the baseline's answer is beside it, the oftener the model wins. What the idle sentences had won is gone again, and a little more; with forty items the curve is not sharp. As a picture:
 
-# %% mystnb={"image": {"alt": "Forty points: by how much the wordy answer is longer, and how often it wins. A rising curve is fitted through them; at equal length it stands near 0.6, while the plain mean lies at 0.76."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Forty points: by how much the wordy answer is longer, and how often it wins. A rising curve is fitted through them; at equal length it stands near 0.6, while the plain mean lies at 0.76."}}
 from ift_lib.picture import BLUE, INK, QUIET, VERMILLION, Picture, drawing, finish, new_figure
 
 annotations = compared["wordy"]
@@ -278,7 +278,7 @@ print(f"win rate of finetuned, 2 points for every word: {talkative.win_rate:.1f}
 # With many models, nobody wants one baseline for all. In an arena two of them, drawn by chance, answer the same question side by side, names hidden. Somebody votes: left, right, tie,
 # or both bad. Then the names are shown. What remains is a long table, *battles*:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.course.arena import simulated_votes
 
 raw = simulated_votes()
@@ -300,7 +300,7 @@ for battle in raw[:4]:
 # An arena counts a vote only if the names were hidden, and, if it likes, only so many of one voter on one day: here 30. (The public one also drops conversations in which a model
 # says its name; our contenders have none to say, hence the empty list.)
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.arena import clean_battles
 
 cleaned = clean_battles(raw, identity_words=(), per_day=30)
@@ -313,10 +313,10 @@ print(f"votes of hurried that still count: {sum(b.judge == 'hurried' for b in vo
 # %% [markdown]
 # ### Online Elo
 #
-# Chess has had the answer for long. Everybody starts with 1000 points. Two ratings predict a result: 400 points more means ten wins for each loss. After the vote both move by
+# Chess has had the answer for long. Everybody starts with 1000 points. Two ratings predict a result: 400 points more means ten wins for each defeat. After the vote both move by
 # how surprising it was: *k* times the result minus what was expected. A tie is half a win. Six lines:
 
-# %%
+# %% tags=["slide"]
 from collections import defaultdict
 
 
@@ -340,7 +340,7 @@ for model, rating in elo.items():
 # %% [markdown]
 # Right order, quick, and it can be kept up while the votes come in. Now the same votes once more, in another order. Nothing about the models changes.
 
-# %%
+# %% tags=["slide-output"]
 import random
 
 shuffled = [online_elo(random.Random(seed).sample(votes, len(votes))) for seed in range(200)]
@@ -362,7 +362,7 @@ unkind = online_elo(sorted(votes, key=dressed_lost))  # the same votes, its defe
 print("\nits defeats last:", list(unkind).index("finetuned-dressed") + 1, "of", len(unkind), "is finetuned-dressed")
 
 # %% [markdown]
-# A chess player changes, so the newest games should count most. A model whose weights are fixed does not change; that its last votes weigh most is an accident. By chance that
+# A chess player changes, so the newest games should count most. A model whose [weights](../book/glossary.md#weights) are fixed does not change; that its last votes weigh most is an accident. By chance that
 # moves ratings by some thirty points here; in an unkind order it costs the second place.
 #
 # ### Bradley–Terry
@@ -405,7 +405,7 @@ print("\nin another order: the same ratings")
 #
 # A rating is a summary, so check that it summarises. Predicted and counted shares of wins, a tie as half of one:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation.arena import predicted_win_rates
 
 predicted = predicted_win_rates(ratings)
@@ -421,10 +421,10 @@ for a, b in (("reference", "finetuned-dressed"), ("finetuned-dressed", "finetune
 # %% [markdown]
 # ### How sure?
 #
-# Other voters would have come, on another day. The *bootstrap* plays that: draw as many votes again from those we have, some twice and some not at all, rate them,
+# Other voters would have come, on another day. The *[bootstrap](../book/glossary.md#bootstrap)* plays that: draw as many votes again from those we have, some twice and some not at all, rate them,
 # and do it often. The middle 95 of 100 ratings are the interval. By hand, and in the library, which draws oftener and with other random numbers, so that the ends differ a little; and by a formula that needs no drawing (the *sandwich*).
 
-# %%
+# %% tags=["slide-output"]
 from ift_lib.evaluation.bradley_terry import bootstrap_ratings, ranks, sandwich_intervals
 
 rng = np.random.default_rng(0)
@@ -467,11 +467,11 @@ except InputError as problem:
 
 # %% [markdown]
 # It climbs for ever: whatever rating it has, a higher one makes a spotless record likelier still. There is no best one. A solver that simply stops somewhere prints a number, and that number
-# is the solver's patience. Ours refuses, and says who and why; `prior=0.5` buys finite ratings with an assumption.
+# only says where it stopped. Ours refuses, and says who and why; `prior=0.5` buys finite ratings with an assumption.
 #
 # ### Style
 #
-# `finetuned-dressed` stands clearly above `finetuned`. We know that its words are the same. What an arena sees of an answer's style can be counted: its length in tokens, headers, list items, bold words.
+# `finetuned-dressed` stands clearly above `finetuned`. We know that its words are the same. What an arena sees of an answer's style can be counted: its length in [tokens](../book/glossary.md#token), headers, list items, bold words.
 
 # %%
 from ift_lib.course.arena import with_style
@@ -495,7 +495,7 @@ assert np.allclose((more - more.mean()) / more.std(), style_features(styled)[:, 
 print(f"{style_features(styled).shape}: a row for each vote, a column for each of {STYLE}")
 
 # %% [markdown]
-# Style control is one more term in the prediction. What style explains goes into its own coefficients, and no longer into the ratings: the same trick as with length above. A small *ridge* pulls all
+# [Style control](../book/glossary.md#style-control) is one more term in the prediction. What style explains goes into its own coefficients, and no longer into the ratings: the same trick as with length above. A small *[ridge](../book/glossary.md#ridge)* pulls all
 # of them a little towards 0, so that there always is an answer. By hand, with one matrix for names and style:
 
 
@@ -525,7 +525,7 @@ for name, table in (("plain", ratings), ("at equal style", controlled.ratings)):
 # The dress is off, and the two are one model again, as they are in truth. (Headers and bold words always come together here, so they share what they are worth. And that less than a point is left is luck,
 # for each interval reaches forty points and more to both sides.)
 
-# %% mystnb={"image": {"alt": "Five contenders with their ratings and 95% intervals, plain and at equal style. finetuned-dressed stands about 100 points above finetuned in the plain ratings, and level with it at equal style."}}
+# %% tags=["slide-output"] mystnb={"image": {"alt": "Five contenders with their ratings and 95% intervals, plain and at equal style. finetuned-dressed stands about 100 points above finetuned in the plain ratings, and level with it at equal style."}}
 from ift_lib.evaluation.style_control import bootstrap_style_control
 
 equal_style = bootstrap_style_control(styled).intervals()
@@ -553,7 +553,7 @@ finish(Picture(figure, series, "Ratings with intervals, plain and at equal style
 # ## 4 An arena of your own
 #
 # Your turn. Click into the box `keys` and vote: `l` and `r` for the better answer, `t` for a tie, `x` for both bad; `n` and `b` leaf through (buttons do the same). Names appear after the vote, and your first vote counts, for by then you
-# have seen them. Who sits left is drawn by a seed that is kept with the votes; every voter has an order of their own; each vote is on the disk, in `runs/votes.sqlite` beside the notebook, before the next battle is
+# have seen them. Who sits left is drawn by a [seed](../book/glossary.md#random-seed) that is kept with the votes; every voter has an order of their own; each vote is on the disk, in `runs/votes.sqlite` beside the notebook, before the next battle is
 # shown. The ratings below follow you; with the first few votes there are none, and you know why.
 
 # %% tags=["widget"]
@@ -572,7 +572,7 @@ vote = next(b for b in votes if b.question_id == items[2].id and "reference" not
 left, right = (answers[model][vote.question_id] for model in (vote.model_a, vote.model_b))
 battle_card(items[2], left, right, 1, 400)
 
-# %%
+# %% tags=["slide-output"]
 battle_card(items[2], left, right, 1, 400, vote)
 
 # %%
@@ -608,7 +608,7 @@ for kind in ("reader", "decorator"):
 #
 # **Which questions.** Choose the fifteen tasks at which copying does best against `finetuned` (somebody who sells copying would), and rate the votes on these alone:
 
-# %%
+# %% tags=["slide"]
 from ift_lib.evaluation import token_f1
 
 gain = {

@@ -81,6 +81,11 @@ def collate(
     )
 
 
+def idle_batch() -> Batch:
+    """One row of one token, not graded: what a process passes through when there is nothing left for it in a step."""
+    return Batch(torch.tensor([[0]]), torch.tensor([[IGNORE]]), graded=0, tokens=0)
+
+
 def too_long(examples: Sequence[Encoded], max_length: int) -> list[int]:
     """Indices of the examples that do not fit: they have too many inputs."""
     return [i for i, e in enumerate(examples) if len(e) - 1 > max_length]

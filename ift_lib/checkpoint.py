@@ -61,8 +61,7 @@ def unpack(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimizer's moments, flat: "parameter number.moment" -> tensor."""
-    state = optimizer.state_dict()["state"]
-    return {f"{number}.{moment}": t for number, moments in state.items() for moment, t in moments.items()}
+    return _flat(optimizer.state_dict()["state"])
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
@@ -72,3 +71,18 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Te
         number, moment = key.split(".")
         state.setdefault(int(number), {})[moment] = t
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def empty_moments(optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
+    """Room for what `optimizer_tensors` will give after a step, each like its parameter: a shard for a shard."""
+    parameters = [p.detach() for group in optimizer.param_groups for p in group["params"]]
+    return _flat(
+        {
+            number: {"step": torch.zeros(()), "exp_avg": torch.empty_like(p), "exp_avg_sq": torch.empty_like(p)}
+            for number, p in enumerate(parameters)
+        }
+    )
+
+
+def _flat(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{number}.{moment}": t for number, moments in state.items() for moment, t in moments.items()}

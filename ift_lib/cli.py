@@ -8,15 +8,18 @@ ift review runs/1                    grade its answers by hand
 ift judge runs/1                     have a language model grade them
 ift compare runs/1 runs/2            two runs on the same questions
 ift evaluate mmlu runs/1             a benchmark, before and after fine-tuning
+ift warm-up                          the evening before a class: check and fetch everything
 ift doctor                           what to paste into a bug report
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +30,30 @@ from ift_lib.course.evaluate_command import add_evaluate
 from ift_lib.course.judge_command import add_judge
 from ift_lib.course.progress import ProgressBar
 from ift_lib.course.review_command import add_review
+from ift_lib.course.warm_up_command import add_warm_up
+from ift_lib.distributed import joined
 from ift_lib.errors import InputError
 from ift_lib.generation import Sampling
+from ift_lib.hardware import choose_device
 from ift_lib.history import History
 from ift_lib.model import SIZES
-from ift_lib.run import RunConfig, choose_device, default_lr, resume, start
+from ift_lib.run import RunConfig, default_lr, resume, start
 from ift_lib.templates import TEMPLATES
 from ift_lib.training import TrainConfig
 
+FIRST = os.environ.get("RANK", "0") == "0"
+"""Whether this is the first of the processes that torchrun started, or the only one: the one that speaks."""
+
 TRAIN_OPTIONS = ("epochs", "batch_size", "micro_batch_size", "lr", "seed")
-RUN_OPTIONS = ("data", "model", "template", "device", "skip_problems", "max_new_tokens")
+HOW_OPTIONS = ("device", "precision", "compile", "checkpoint_activations", "shard")
+"""How the machine is used: a run may be resumed with others, and with another --micro-batch-size."""
+RUN_OPTIONS = ("data", "model", "template", "skip_problems", "max_new_tokens", *HOW_OPTIONS)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, do, and turn what the user can mend into one message and exit code 2 (130 for Ctrl-C)."""
-    args = make_parser().parse_args(argv)
+    with nullcontext() if FIRST else redirect_stderr(io.StringIO()):  # of N processes, one prints the usage
+        args = make_parser().parse_args(argv)
     try:
         args.do(args)
     except KeyboardInterrupt:
@@ -50,7 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (InputError, OSError) as e:
         if os.environ.get("IFT_TRACEBACK"):
             raise
-        print(f"ift: error: {e}", file=sys.stderr)
+        # All processes have the same InputError; what befell one of them alone, that one tells.
+        if FIRST or not isinstance(e, InputError):
+            print(f"ift: error: {e}", file=sys.stderr)
         return 2
     return 0
 
@@ -69,6 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_judge(commands)
     add_compare(commands)
     add_evaluate(commands, choose_device)
+    add_warm_up(commands)
     doctor = commands.add_parser("doctor", help="print a report about this machine and installation, for a bug form")
     doctor.set_defaults(do=_doctor)
     return parser
@@ -96,6 +111,16 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     how.add_argument("--lr", type=float, help="highest learning rate (default: by model, 5e-5 for OpenAI's)")
     how.add_argument("--seed", type=int, help=f"decides split and order (default: {TrainConfig.seed})")
     how.add_argument("--device", help="cpu, cuda, mps, or auto for the best there is (default: auto)")
+    how.add_argument("--precision", choices=["auto", "fp32", "bf16"], help="auto is bf16 on a GPU that computes in it")
+    how.add_argument("--compile", action="store_true", help="train with torch.compile: a slow start, faster steps")
+    how.add_argument(
+        "--checkpoint-activations", action="store_true", help="compute each block twice: less memory, same result"
+    )
+    how.add_argument(
+        "--shard",
+        action=argparse.BooleanOptionalAction,
+        help="with torchrun: share the parameters out over the processes, for a model that does not fit one",
+    )
     how.add_argument("--max-new-tokens", type=int, help=f"longest answer (default: {RunConfig.max_new_tokens})")
     where = run.add_argument_group("where").add_mutually_exclusive_group()
     where.add_argument("--out", metavar="RUN", default=None, help="new folder for the results (default: next runs/N)")
@@ -104,11 +129,20 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 
 def _run(args: argparse.Namespace) -> None:
-    if args.resume and (also := set(vars(args)) - {"resume", "out", "do"}):
+    given = {name: value for name, value in vars(args).items() if name not in ("resume", "out", "do")}
+    if args.resume and (also := given.keys() - {*HOW_OPTIONS, "micro_batch_size"}):
         options = ", ".join("--" + name.replace("_", "-") for name in sorted(also))
         raise InputError(f"--resume {args.resume}: goes on with the run's own settings; leave out {options}")
-    with ProgressBar() as bar:
-        folder = resume(args.resume, on_step=bar) if args.resume else start(_config(args), args.out, on_step=bar)
+    with joined(), ProgressBar() as bar:
+        if args.resume:
+            folder = resume(args.resume, changes=given, on_step=bar)
+        else:
+            folder = start(_config(args), args.out, on_step=bar)
+    if FIRST:
+        _summary(folder)
+
+
+def _summary(folder: Path) -> None:
     history = History.load(folder / "history.json")
     start_loss, best = history.validation[0].loss, history.best()
     print(f"validation loss {start_loss:.3f} -> {best.loss:.3f}, best at epoch {best.epoch:g}")

@@ -1,7 +1,7 @@
 """Text to ids and back, and which ids are graded.
 
     prompt                                   response      end
-    "... ### Instruction: ... ### Response:\n"  "Paris."   <|endoftext|>
+    "... ### Instruction: ... ### Response:\\n" "Paris."   <|endoftext|>
     ids    p p p p p p p p p p p p              r r        50256
     graded . . . . . . . . . . . .              x x        x
 

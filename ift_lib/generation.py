@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ift_lib.data import Example
+from ift_lib.distributed import gather, in_step, share
 from ift_lib.encoding import EOT, decode, encode_prompt
 from ift_lib.errors import InputError
 from ift_lib.model import GPT, KVCache, mode
@@ -59,7 +60,7 @@ class Sampling:
 GREEDY = Sampling()
 
 
-@torch.inference_mode()
+@torch.no_grad()  # no inference_mode: what FSDP2 gathers in it, no later backward pass may use
 def generate_ids(
     model: GPT,
     prompts: Sequence[Sequence[int]],
@@ -111,7 +112,8 @@ def _prefill(model: GPT, prompts: Sequence[Sequence[int]], room: int) -> tuple[K
     lengths = torch.tensor([len(p) for p in prompts], device=model.device)
     width = int(lengths.max())
     ids = torch.tensor([[*p, *[EOT] * (width - len(p))] for p in prompts], device=model.device)
-    cache = KVCache(model.config, len(prompts), room, like=model.wte.weight)
+    like = torch.empty(0, dtype=model.wte.weight.dtype, device=model.device)  # the weight itself may be a shard
+    cache = KVCache(model.config, len(prompts), room, like=like)
     last = torch.arange(width, device=model.device) == lengths[:, None] - 1
     logits = model(ids, where=last, cache=cache)
     cache.advance(lengths)
@@ -139,15 +141,20 @@ def respond(
     """The model's answers to the instructions of `examples`, in their order; prompts of like length run together.
 
     A prompt near the end of the context gets as many new tokens as there is room for.
+
+    Of many processes, each answers its share of the batches, and all get all the answers; sampled ones each makes for
+    itself, because a draw depends on those before it.
     Raises InputError when a prompt alone fills the context.
     """
     prompts = [encode_prompt(e, template) for e in examples]
     limits = [min(max_new_tokens, model.config.n_positions - len(p)) for p in prompts]
     by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    batches = [by_length[at : at + batch_size] for at in range(0, len(by_length), batch_size)]
     responses: dict[int, Response] = {}
-    for at in range(0, len(by_length), batch_size):
-        chosen = by_length[at : at + batch_size]
-        new = generate_ids(model, [prompts[i] for i in chosen], [limits[i] for i in chosen], sampling, generator)
-        for i, ids in zip(chosen, new, strict=True):
-            responses[i] = Response(decode(ids).removesuffix(template.response_end).strip(), ids[-1] == EOT)
-    return [responses[i] for i in range(len(examples))]
+    with in_step(model):
+        for chosen in share(batches) if sampling.temperature == 0 else batches:
+            new = generate_ids(model, [prompts[i] for i in chosen], [limits[i] for i in chosen], sampling, generator)
+            for i, ids in zip(chosen, new, strict=True):
+                responses[i] = Response(decode(ids).removesuffix(template.response_end).strip(), ids[-1] == EOT)
+    everyone = {i: response for part in gather(responses) for i, response in part.items()}
+    return [everyone[i] for i in range(len(examples))]

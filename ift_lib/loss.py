@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ift_lib.batching import Batch
 from ift_lib.encoding import IGNORE
@@ -41,11 +41,12 @@ def plain_response_loss(model: GPT, batch: Batch) -> LossSum:
     return LossSum(total, batch.graded)
 
 
-def response_loss(model: GPT, batch: Batch) -> LossSum:
+def response_loss(model: nn.Module, batch: Batch) -> LossSum:
     """The same value and gradient with logits only where graded: the version that trains. Batch (B, T) -> LossSum.
 
-    With the prompt masked, about three positions in four need no row of the widest product in the model.
+    With the prompt masked, about three positions in four need no row of the widest product in the model. Where that
+    product is made in bf16, the loss is still computed in fp32.
     """
     where = batch.targets != IGNORE
     logits = model(batch.inputs, where)  # (N, V)
-    return LossSum(F.cross_entropy(logits, batch.targets[where], reduction="sum"), batch.graded)
+    return LossSum(F.cross_entropy(logits.float(), batch.targets[where], reduction="sum"), batch.graded)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ class GPT(nn.Module):
         self.wpe = nn.Embedding(config.n_positions, config.n_embd)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.checkpoint_activations = False  # True: training keeps each block's input only, and computes the rest twice
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator | None = None) -> GPT:
@@ -236,7 +238,10 @@ class GPT(nn.Module):
         x = self.wte(input_ids) + self.wpe(positions)
         x = F.dropout(x, self.config.dropout, self.training)
         for block in self.h:
-            x = block(x, look)
+            if self.checkpoint_activations and self.training:
+                x = checkpoint(block, x, look, use_reentrant=False)
+            else:
+                x = block(x, look)
         return self.ln_f(x)
 
     def forward(self, input_ids: Tensor, where: Tensor | None = None, cache: KVCache | None = None) -> Tensor:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,14 @@ import torch
 from ift_lib.batching import too_long
 from ift_lib.course.report import write_report
 from ift_lib.data import EMBEDDED, Examined, Example, Problem, Split, examine, refuse, split_examples
+from ift_lib.distributed import from_main, main_first, rank, shared_model, whole_model, world_size
 from ift_lib.encoding import Encoded, encode_example
 from ift_lib.errors import InputError
 from ift_lib.evaluation.metrics import exact_match, rouge_l, token_f1
 from ift_lib.evaluation.verify import verify
 from ift_lib.files import write_text
 from ift_lib.generation import Response, respond
+from ift_lib.hardware import Compute, Step, check_memory, choose_device, choose_precision, peak_memory_gb, place_of
 from ift_lib.history import History
 from ift_lib.model import GPT
 from ift_lib.plots import plot_losses
@@ -56,6 +59,14 @@ class RunConfig:
     """A name of TEMPLATES."""
     device: str = "auto"
     """cpu, cuda, mps, or auto for the best there is."""
+    precision: str = "auto"
+    """fp32, bf16, or auto: bf16 on a GPU that computes in it."""
+    compile: bool = False
+    """Train with torch.compile."""
+    checkpoint_activations: bool = False
+    """Train in less memory, computing each block twice."""
+    shard: bool = False
+    """Share the parameters out over the processes (FSDP2) instead of giving each all of them (DDP)."""
     skip_problems: bool = False
     """Leave out entries that cannot be used, instead of refusing the file."""
     validation: float = 0.05
@@ -81,27 +92,13 @@ class RunConfig:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> RunConfig:
         """The inverse of `dataclasses.asdict`; names it does not know are left aside."""
-        own = {f.name: data[f.name] for f in fields(cls)}
+        own = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         return cls(**own | {"train": TrainConfig(**data["train"])})
 
 
 def default_lr(model: str) -> float:
     """3e-4 for the small pocket model, 5e-5 for OpenAI's sizes and everything else."""
     return TrainConfig.lr if model == "pocket" else 5e-5
-
-
-def choose_device(name: str) -> torch.device:
-    """`auto` is CUDA, else Apple's MPS, else the CPU. Raises InputError for a device this machine lacks."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        return torch.device(next(kind for kind, yes in there.items() if yes))
-    try:
-        device = torch.device(name)
-    except RuntimeError as e:
-        raise InputError(f"device {name!r}: unknown; choose auto, cpu, cuda or mps") from e
-    if not there.get(device.type):
-        raise InputError(f"device {name!r}: not on this machine; leave --device out, or choose cpu")
-    return device
 
 
 @dataclass(frozen=True)
@@ -156,18 +153,38 @@ def start(config: RunConfig, out: str | Path | None, say: Callable[[str], None] 
 
     Raises InputError when the folder holds something already, or anything is wrong with data, model or settings.
     """
-    folder = Path(out) if out else new_folder(Path("runs"))
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists already; choose another --out, or continue that run with --resume {folder}")
-    return _go(config, folder, say, **callbacks)
+
+    def free() -> Path:
+        folder = Path(out) if out else new_folder(Path("runs"))
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(
+                f"{folder}: exists already; choose another --out, or continue that run with --resume {folder}"
+            )
+        return folder
+
+    return _go(config, from_main(free), say, **callbacks)
 
 
-def resume(folder: str | Path, say: Callable[[str], None] = print, **callbacks: Any) -> Path:
-    """Continue a run that was interrupted, with its own settings; returns the folder.
+def resume(
+    folder: str | Path,
+    say: Callable[[str], None] = print,
+    changes: Mapping[str, Any] | None = None,
+    **callbacks: Any,
+) -> Path:
+    """Continue a run that was interrupted, with its own settings but for `changes`; returns the folder.
 
-    Raises InputError when there is nothing to continue, or the data file is no longer the same.
+    The changes may say how the machine is used (HOW_OPTIONS), which can be another one, with another number of
+    processes. Raises InputError when there is nothing to continue, or the data file is no longer the same.
     """
     folder = Path(folder)
+    config = from_main(lambda: _saved_config(folder))
+    own = dict(changes or {})
+    training = {name: own.pop(name) for name in ("micro_batch_size",) if name in own}
+    return _go(replace(config, **own, train=replace(config.train, **training)), folder, say, **callbacks)
+
+
+def _saved_config(folder: Path) -> RunConfig:
+    """The settings of an interrupted run, whose folder is made ready to go on in."""
     if (folder / "report.html").exists():
         raise InputError(f"{folder}: this run is finished; open {folder / 'report.html'}")
     try:
@@ -179,21 +196,37 @@ def resume(folder: str | Path, say: Callable[[str], None] = print, **callbacks: 
         raise InputError(f"{config.data}: has changed since the run began; put the old file back or start a new run")
     for half in folder.glob(".*.tmp"):  # what a kill in the middle of writing left
         shutil.rmtree(half) if half.is_dir() else half.unlink()
-    return _go(config, folder, say, **callbacks)
+    return config
 
 
 def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Callable[[Progress], None]) -> Path:
-    """All the steps, in order. Every file is written whole, so `resume` can start from whatever is there."""
+    """All the steps, in order. Every file is written whole, so `resume` can start from whatever is there.
+
+    Of many processes all take every step, and rank 0 alone writes and speaks.
+    """
     started = time.perf_counter()
-    device = choose_device(config.device)
+    main = rank() == 0
+    say = say if main else lambda line: None
     template = TEMPLATES[config.template]
-    model = load_pretrained(config.model, device=device)
-    data = prepare(config, model.config.n_positions)
-    write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": _sha256(config.data_path)}))
-    write_text(folder / "problems.json", _json([str(p) for p in data.problems]))
-    write_text(folder / "split.json", _json(asdict(data.split)))
+
+    def choose() -> tuple[torch.device, Compute]:
+        device = choose_device(config.device)
+        precision = choose_precision(config.precision, device)
+        return device, Compute(precision, config.compile, config.checkpoint_activations)
+
+    device, compute = main_first(choose)
+    model = shared_model(lambda: load_pretrained(config.model), device, sharded=config.shard)
+    data = main_first(lambda: prepare(config, model.config.n_positions))
+    memory = from_main(lambda: _memory(config, model, data, device, compute))
+    if main:
+        write_text(folder / "config.json", _json(asdict(config) | {"data_sha256": _sha256(config.data_path)}))
+        write_text(folder / "problems.json", _json([str(p) for p in data.problems]))
+        write_text(folder / "split.json", _json(asdict(data.split)))
     parts = ", ".join(f"{len(part):,} {name}" for name, part in asdict(data.split).items())
-    say(f"{config.model} ({model.parameter_count() / 1e6:.0f} M parameters) on {device}; examples: {parts}")
+    place = place_of(device, compute, world_size(), sharded=config.shard)
+    say(f"{config.model} ({model.parameter_count() / 1e6:.0f} M parameters) on {place}; examples: {parts}")
+    if memory:
+        say(memory)
     for problem in data.problems:
         say(f"note: {problem}")
 
@@ -206,12 +239,16 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
         data.pick(data.split.train),
         data.pick(data.split.validation),
         config.train,
+        compute=compute,
         checkpoint=checkpoint,
-        on_step=on_step,
+        on_step=on_step if main else lambda progress: None,
     )
     generating = time.perf_counter()
     responses = respond(model, test, template, max_new_tokens=config.max_new_tokens)
     finished = time.perf_counter()
+    whole = whole_model(model)
+    if whole is None:
+        return folder
 
     history.save(folder / "history.json")
     plot_losses(history, folder / "losses.png")
@@ -220,20 +257,35 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
         for i, example, old, new in zip(data.split.test, test, before, responses, strict=True)
     ]
     write_text(folder / "responses.jsonl", "\n".join(lines) + "\n")
-    export_pretrained(model, folder / "model", template=template)
+    export_pretrained(whole, folder / "model", template=template)
     seconds = {"train": generating - training, "generate": finished - generating, "total": finished - started}
-    write_text(folder / "machine.json", _json(_machine(device, model, history, seconds)))
+    how = asdict(compute) | {"processes": world_size(), "sharded": config.shard}
+    write_text(folder / "machine.json", _json(_machine(device, whole, history, seconds) | how))
     write_report(folder)
     checkpoint.unlink(missing_ok=True)
     return folder
 
 
+def _memory(config: RunConfig, model: GPT, data: Prepared, device: torch.device, compute: Compute) -> str | None:
+    """What `check_memory` says of a run on CUDA, whose memory does not grow; None elsewhere."""
+    if device.type != "cuda":
+        return None
+    share = math.ceil(config.train.batch_size / world_size())
+    rows = min(config.train.micro_batch_size or share, share)
+    longest = sorted(data.pick(data.split.train), key=len, reverse=True)[:rows]
+    graded = sum(len(e) - (e.prompt_length if config.train.mask_prompt else 1) for e in longest)
+    step = Step(len(longest), len(longest[0]) - 1, graded)
+    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)  # what we have already is ours
+    shards = world_size() if config.shard else 1
+    return check_memory(config.model, model.config, step, compute, free=free, shards=shards, processes=world_size())
+
+
 def _before(path: Path, model: GPT, test: Sequence[Example], template: Template) -> list[str]:
     """The untrained model's answers, cut at 40 tokens (it rarely ends by itself); kept for a resumed run."""
-    if not path.exists():
+    if not from_main(path.exists):
         answers = [r.text for r in respond(model, test, template, max_new_tokens=40)]
-        write_text(path, _json(answers))
-    return list(json.loads(path.read_text(encoding="utf-8")))
+        from_main(lambda: write_text(path, _json(answers)))
+    return from_main(lambda: list(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def score(index: int, example: Example, before: str, response: Response) -> dict[str, Any]:
@@ -265,16 +317,6 @@ def _machine(device: torch.device, model: GPT, history: History, seconds: dict[s
         "tokens_per_second": round(history.train[-1].tokens / seconds["train"]),
         "peak_memory_gb": peak_memory_gb(),
     }
-
-
-def peak_memory_gb() -> float | None:
-    """The most memory this process has had resident, in GB; None on Windows, which does not tell."""
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9, 2)
 
 
 def _sha256(path: Path) -> str:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
+from ift_lib.distributed import gathered, spread
 from ift_lib.history import History, Point
 
 
@@ -53,6 +53,8 @@ def detect_overfitting(history: History, min_rise: float = 0.01) -> Overfitting 
 class EarlyStopping:
     """Keeps the weights with the lowest validation loss, and says when `patience` evaluations brought none lower.
 
+    Of many processes, rank 0 keeps them for all.
+
     >>> stopping, model = EarlyStopping(patience=2), nn.Linear(1, 1)
     >>> [stopping.update(loss, model) for loss in (3.0, 2.0, 2.5, 2.1)]
     [False, False, False, True]
@@ -70,12 +72,11 @@ class EarlyStopping:
         """Take note of a validation loss; True means stop. A NaN never counts as better."""
         if loss < self.best_loss:
             self.best_loss, self.waited = loss, 0
-            self.best_weights = {name: t.detach().cpu().clone() for name, t in model.state_dict().items()}
+            self.best_weights = gathered(model.state_dict())
         else:
             self.waited += 1
         return self.waited >= self.patience
 
-    @torch.no_grad()
     def restore(self, model: nn.Module) -> None:
         """Put the best weights back into the model."""
-        model.load_state_dict(self.best_weights)
+        spread(self.best_weights, model.state_dict())

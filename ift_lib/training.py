@@ -1,17 +1,18 @@
 """The training loop: batches in, falling loss out, and nothing lost on the way.
 
-for epoch in range(epochs):
-    for batch in epoch's order:                     order = f(seed, epoch)
-        sum the loss, count the targets             accumulate_gradients
-        divide once, clip, step                     train_step
-        now and then: evaluate, remember, save      evaluate, EarlyStopping, checkpoint
-restore the best weights
+    for epoch in range(epochs):
+        for batch in epoch's order:                     order = f(seed, epoch)
+            sum the loss, count the targets             accumulate_gradients
+            divide once, clip, step                     train_step
+            now and then: evaluate, remember, save      evaluate, EarlyStopping, checkpoint
+    restore the best weights
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ift_lib.batching import Batch, batch_order, collate, in_order
+from ift_lib.batching import Batch, batch_order, collate, idle_batch, in_order
 from ift_lib.checkpoint import (
+    empty_moments,
     load_checkpoint,
     optimizer_tensors,
     pack,
@@ -28,65 +30,27 @@ from ift_lib.checkpoint import (
     save_checkpoint,
     unpack,
 )
+from ift_lib.distributed import (
+    add_up,
+    from_main,
+    gathered,
+    in_step,
+    rank,
+    replicate,
+    share,
+    spread,
+    without_sync,
+    world_size,
+)
 from ift_lib.encoding import Encoded
 from ift_lib.errors import InputError
+from ift_lib.hardware import FP32, Compute
 from ift_lib.history import History, Point
 from ift_lib.loss import LossSum, response_loss
 from ift_lib.model import GPT, mode
 from ift_lib.stopping import EarlyStopping
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train. The defaults suit the pocket model; OpenAI's sizes want a rate of about 5e-5."""
-
-    epochs: int = 3
-    """Most passes over the training set; early stopping may end sooner."""
-    batch_size: int = 16
-    """Examples in an optimizer step."""
-    micro_batch_size: int | None = None
-    """Examples in memory at a time; None means the whole batch. Same gradients, less memory."""
-    lr: float = 3e-4
-    """Highest learning rate, reached after the warm-up."""
-    warmup: float = 0.05
-    """Share of all steps over which the rate rises from 0; it then falls to a tenth along a cosine."""
-    weight_decay: float = 0.1
-    """AdamW's decay, on matrices and embeddings only."""
-    clip: float = 1.0
-    """Largest norm of the gradient."""
-    mask_prompt: bool = True
-    """Grade the response only."""
-    evals_per_epoch: int = 2
-    """Evaluations on the validation split in each epoch; one more comes before the first step."""
-    patience: int = 3
-    """Stop after so many evaluations without a lower validation loss."""
-    seed: int = 123
-    """Decides the order of the examples, and dropout."""
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "evals_per_epoch", "patience"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name}={getattr(self, name)}: must be at least 1")
-        if self.micro_batch_size is not None and not 1 <= self.micro_batch_size <= self.batch_size:
-            raise InputError(
-                f"micro_batch_size={self.micro_batch_size}: must be from 1 to batch_size={self.batch_size}"
-            )
-        for name in ("lr", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise InputError(f"{name}={getattr(self, name)}: must be a number above 0")
-        if not 0 <= self.warmup < 1:
-            raise InputError(f"warmup={self.warmup}: must be at least 0 and below 1")
-        if not 0 <= self.weight_decay < math.inf:
-            raise InputError(f"weight_decay={self.weight_decay}: must be at least 0")
-
-
-def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
-    """The rate of step 0 .. steps - 1: linear warm-up, then a cosine from lr to lr / 10 (as Brown et al. 2020)."""
-    warm = max(1, round(config.warmup * steps))
-    if step < warm:
-        return config.lr * (step + 1) / warm
-    progress = (step - warm) / max(1, steps - 1 - warm)
-    return config.lr * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
+from ift_lib.train_config import TrainConfig as TrainConfig
+from ift_lib.train_config import learning_rate as learning_rate
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
@@ -99,29 +63,55 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.95), fused=True)
 
 
-def accumulate_gradients(model: GPT, micro_batches: Sequence[Batch]) -> LossSum:
+def accumulate_gradients(model: nn.Module, micro_batches: Sequence[Batch], precision: str = "fp32") -> LossSum:
     """Add the gradient of the mean loss per graded token over all `micro_batches`, as if they were one batch.
 
     Each micro-batch's *sum* is divided by the count of the whole step. (A mean of the micro-batches' means, the usual
     mistake, weighs tokens of short responses more: transformers issue 34191's fix of October 2024.)
+
+    With many processes each gives its own micro-batches, and the same number of them; gradient and loss are those of
+    all together. `model` is then what `distributed.replicate` gave, or sharded.
     """
-    graded = sum(b.graded for b in micro_batches)
-    total = torch.zeros((), device=model.device)
-    for batch in micro_batches:
-        loss = response_loss(model, batch.to(model.device))
-        (loss.total / graded).backward()
+    device = next(model.parameters()).device
+    own = sum(b.graded for b in micro_batches)
+    graded = round(add_up(own)[0])
+    total = torch.zeros((), device=device)
+    for i, batch in enumerate(micro_batches, 1):
+        with nullcontext() if i == len(micro_batches) else without_sync(model):
+            with autocast(device, precision):
+                loss = response_loss(model, batch.to(device))
+            # The gradients are averaged over the processes, so the mean here is per graded token of each.
+            (loss.total / (graded / world_size())).backward()
         total += loss.total.detach()
-    return LossSum(total, graded)
+    return _over_all(LossSum(total, own))
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Inside, matrix products are computed in `precision`; weights and gradients stay fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
+def _over_all(own: LossSum) -> LossSum:
+    """The loss of all processes together, the same bits on each."""
+    if world_size() == 1:
+        return own
+    total, count = add_up(own.total.item(), own.count)
+    return LossSum(torch.tensor(total, dtype=torch.float64), round(count))
 
 
 def train_step(
-    model: GPT, optimizer: torch.optim.Optimizer, micro_batches: Sequence[Batch], lr: float, clip: float
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    micro_batches: Sequence[Batch],
+    lr: float,
+    clip: float,
+    precision: str = "fp32",
 ) -> LossSum:
     """One optimizer step at rate `lr` with the gradient clipped to norm `clip`; returns the loss before it.
 
     Raises InputError when the loss is no number, before the weights are spoilt.
     """
-    loss = accumulate_gradients(model, micro_batches)
+    loss = accumulate_gradients(model, micro_batches, precision)
     if not math.isfinite(loss.mean):
         raise InputError(f"learning rate {lr:g}: the training loss became {loss.mean}; start again with a lower rate")
     nn.utils.clip_grad_norm_(model.parameters(), clip)
@@ -132,13 +122,18 @@ def train_step(
     return loss
 
 
-def evaluate(model: GPT, batches: Iterable[Batch]) -> LossSum:
-    """The loss over all batches, dropout off: one sum, one count, so it does not depend on how they were cut."""
+def evaluate(model: GPT, batches: Iterable[Batch], precision: str = "fp32") -> LossSum:
+    """The loss over all batches, dropout off: one sum, one count, so it does not depend on how they were cut.
+
+    Of many processes, each takes its share of the batches; all get the loss over all.
+    """
     loss = LossSum(torch.zeros((), device=model.device), 0)
-    with mode(model, training=False), torch.inference_mode():
-        for batch in batches:
-            loss += response_loss(model, batch.to(model.device))
-    return loss
+    # No inference_mode: what FSDP2 gathers in it, no later backward pass may use.
+    with mode(model, training=False), torch.no_grad(), in_step(model):
+        for batch in share(batches):
+            with autocast(model.device, precision):
+                loss += response_loss(model, batch.to(model.device))
+    return _over_all(loss)
 
 
 @dataclass(frozen=True)
@@ -150,13 +145,23 @@ class Progress:
     history: History
 
 
+DEFAULTS = TrainConfig()
+
+
 class Run:
     """A training run in progress: all that a checkpoint must hold, in one place."""
 
     def __init__(
-        self, model: GPT, train_set: Sequence[Encoded], validation_set: Sequence[Encoded], config: TrainConfig
+        self,
+        model: GPT,
+        train_set: Sequence[Encoded],
+        validation_set: Sequence[Encoded],
+        config: TrainConfig,
+        compute: Compute = FP32,
     ) -> None:
-        self.model, self.config = model, config
+        self.model, self.config, self.compute = model, config, compute
+        model.checkpoint_activations = compute.checkpoint_activations
+        self.trained: nn.Module = replicate(model, compile=compute.compile)
         self.train_set, self.validation_set = train_set, validation_set
         self.optimizer = make_optimizer(model, config)
         self.stopping = EarlyStopping(config.patience)
@@ -174,34 +179,40 @@ class Run:
         return self.history.train[-1].step if self.history.train else 0
 
     def micro_batches(self, indices: Sequence[int]) -> list[Batch]:
-        """The batch of these training examples, cut into pieces of micro_batch_size."""
-        size = self.config.micro_batch_size or len(indices)
-        cuts = (indices[at : at + size] for at in range(0, len(indices), size))
-        return [collate([self.train_set[i] for i in cut], mask_prompt=self.config.mask_prompt) for cut in cuts]
+        """This process's share of these training examples, cut into pieces of micro_batch_size.
+
+        Every process gets as many pieces as the one with the largest share: they pass through the model together.
+        """
+        largest = math.ceil(len(indices) / world_size())
+        size = self.config.micro_batch_size or largest
+        own = [self.train_set[i] for i in share(indices)]
+        cuts = [own[at : at + size] for at in range(0, largest, size)]
+        return [collate(cut, mask_prompt=self.config.mask_prompt) if cut else idle_batch() for cut in cuts]
 
     def take_step(self, indices: Sequence[int]) -> None:
         """Train on these examples and note the loss."""
         batches = self.micro_batches(indices)
         lr = learning_rate(self.step, self.steps, self.config)
-        loss = train_step(self.model, self.optimizer, batches, lr, self.config.clip)
-        tokens = sum(b.tokens for b in batches) + (self.history.train[-1].tokens if self.history.train else 0)
+        loss = train_step(self.trained, self.optimizer, batches, lr, self.config.clip, self.compute.precision)
+        tokens = round(add_up(sum(b.tokens for b in batches))[0])
+        tokens += self.history.train[-1].tokens if self.history.train else 0
         step = self.step + 1
         self.history.train.append(Point(step, step / self.steps_per_epoch, tokens, loss.mean, loss.count))
 
     def take_stock(self) -> None:
         """Evaluate, note the loss, and decide whether to go on."""
         batches = in_order(self.validation_set, max(16, self.config.batch_size), mask_prompt=self.config.mask_prompt)
-        loss = evaluate(self.model, batches)
+        loss = evaluate(self.model, batches, self.compute.precision)
         at = self.history.train[-1] if self.history.train else Point(0, 0.0, 0, 0.0, 0)
         self.history.validation.append(Point(at.step, at.epoch, at.tokens, loss.mean, loss.count))
         self.stopped = self.stopping.update(loss.mean, self.model)
 
     def save(self, path: Path) -> None:
-        """Everything `load` needs to go on as if nothing had happened."""
+        """Everything `load` needs to go on as if nothing had happened, on any number of processes."""
         tensors = {
-            **pack("model", self.model.state_dict()),
+            **pack("model", gathered(self.model.state_dict())),
             **pack("best", self.stopping.best_weights),
-            **pack("optimizer", optimizer_tensors(self.optimizer)),
+            **pack("optimizer", gathered(optimizer_tensors(self.optimizer))),
             "rng/cpu": torch.get_rng_state(),
         }
         if self.model.device.type == "cuda":
@@ -212,18 +223,17 @@ class Run:
             "stopping": {"best_loss": self.stopping.best_loss, "waited": self.stopping.waited},
             "stopped": self.stopped,
         }
-        save_checkpoint(path, tensors, notes)
+        if rank() == 0:
+            save_checkpoint(path, tensors, notes)
 
     def load(self, path: Path) -> None:
         """Go back to what `save` wrote. Raises InputError when it belongs to a run with other settings."""
-        tensors, notes = load_checkpoint(path)
-        wrong = _differences(notes["config"], asdict(self.config))
-        if _shapes(unpack("model", tensors)) != _shapes(self.model.state_dict()):
-            wrong = "another model"
-        if wrong:
-            raise InputError(f"{path}: belongs to another run ({wrong}); resume with the settings it was started with")
-        self.model.load_state_dict(unpack("model", tensors))
-        restore_optimizer(self.optimizer, unpack("optimizer", tensors))
+        tensors: dict[str, torch.Tensor] = {}
+        notes = from_main(lambda: self._read(path, tensors))
+        spread(unpack("model", tensors), self.model.state_dict())
+        moments = empty_moments(self.optimizer)
+        spread(unpack("optimizer", tensors), moments)
+        restore_optimizer(self.optimizer, moments)
         self.history = History.from_json(notes["history"])
         self.stopping.best_weights = unpack("best", tensors)
         self.stopping.best_loss, self.stopping.waited = (
@@ -231,9 +241,24 @@ class Run:
             notes["stopping"]["waited"],
         )
         self.stopped = notes["stopped"]
+        if rank() > 0:
+            torch.manual_seed(self.config.seed + rank() + self.step * world_size())
+            return
         torch.set_rng_state(tensors["rng/cpu"])
-        if "rng/cuda" in tensors:
+        if "rng/cuda" in tensors and self.model.device.type == "cuda":
             torch.cuda.set_rng_state(tensors["rng/cuda"])
+
+    def _read(self, path: Path, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
+        """Put what the file holds into `tensors`, and return its notes."""
+        found, notes = load_checkpoint(path)
+        # Pieces of another size give the same sums, and what fits depends on the machine a run goes on with.
+        wrong = _differences(notes["config"] | {"micro_batch_size": self.config.micro_batch_size}, asdict(self.config))
+        if _shapes(unpack("model", found)) != _shapes(self.model.state_dict()):
+            wrong = "another model"
+        if wrong:
+            raise InputError(f"{path}: belongs to another run ({wrong}); resume with the settings it was started with")
+        tensors.update(found)
+        return notes
 
 
 def _shapes(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Size]:
@@ -250,8 +275,9 @@ def train(
     model: GPT,
     train_set: Sequence[Encoded],
     validation_set: Sequence[Encoded],
-    config: TrainConfig = TrainConfig(),
+    config: TrainConfig = DEFAULTS,
     *,
+    compute: Compute = FP32,
     checkpoint: str | Path | None = None,
     on_step: Callable[[Progress], None] = lambda progress: None,
 ) -> History:
@@ -260,15 +286,19 @@ def train(
     With `checkpoint`, the state of the run is saved there at every evaluation, and a run that finds the file goes on
     from it: killed at any moment and started again, it ends with the same weights, bit for bit.
 
+    In a process group (`distributed.joined`) every process calls this with the same arguments, and each step's examples
+    are shared out. Losses, decisions and weights are those of one process, but for rounding. Rank 0 holds the best
+    weights and writes the checkpoint, from which any number of processes goes on.
+
     Raises InputError for an empty set, a checkpoint of another run, or a loss that diverges.
     """
     for name, examples in (("train_set", train_set), ("validation_set", validation_set)):
         if not examples:
             raise InputError(f"{name}: holds no examples; nothing can be learned or measured")
-    torch.manual_seed(config.seed)  # dropout
-    run = Run(model, train_set, validation_set, config)
+    torch.manual_seed(config.seed + rank())  # dropout
+    run = Run(model, train_set, validation_set, config, compute)
     path = Path(checkpoint) if checkpoint else None
-    if path and path.exists():
+    if path and from_main(path.exists):
         run.load(path)
     else:
         run.take_stock()

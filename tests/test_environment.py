@@ -252,7 +252,8 @@ def calls(folder: Path) -> list[str]:
 def test_make_help_lists_every_target(checkout: Path) -> None:
     """Bug: a target in the README is gone, or a new one is in no list; or plain `make` starts to install."""
     listed = set(re.findall(r"^  make (\w+) ", make(checkout, "help").stdout, re.MULTILINE))
-    assert listed == {"help", "run", "test", "lab", "notebooks", "release", "lint", "lock", "clean"}
+    commands = {"help", "run", "test", "lab", "notebooks", "book", "slides", "release", "lint", "lock", "clean"}
+    assert listed == commands
     assert set(re.findall(r"(?:^|`)make (\w+)", read("README.md"), re.MULTILINE)) <= listed
     assert not calls(checkout)
 
@@ -268,6 +269,16 @@ def test_the_second_make_installs_nothing(checkout: Path) -> None:
     assert calls(checkout) == ["-m ruff check .", "-m pytest --nbval --nbval-current-env --nbval-cell-timeout=300"]
     make(checkout, "notebooks")
     assert calls(checkout) == ["tools/build_notebooks.py"]
+
+
+@needs_make
+def test_the_book_is_installed_once_and_only_when_it_is_built(checkout: Path) -> None:
+    """Bug: each learner waits for Sphinx; or each `make book` calls pip, and fails without the network."""
+    make(checkout, "book")
+    assert calls(checkout) == ["venv", "pip", "pip", "tools/build_book.py"]
+    make(checkout, "book")
+    make(checkout, "run")
+    assert calls(checkout) == ["tools/build_book.py", "-m ift_lib run"]
 
 
 @needs_make

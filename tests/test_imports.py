@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "ift_lib"
 ARROW = """
-    errors files data templates encoding batching model loss history stopping checkpoint training
+    errors files data templates encoding batching model hardware distributed loss history stopping checkpoint train_config training
     hub export weights generation evaluation picture plots course run cli __main__
 """.split()
 

@@ -1,14 +1,17 @@
 """From the text sources of the chapters to notebooks: learner's and solutions, executed, with stable ids.
 
 python tools/build_notebooks.py                 build all; the same as `make notebooks`
-python tools/build_notebooks.py 03_batching     build one
+python tools/build_notebooks.py 03_batching     build one; of another language: pt-br/03_batching
+python tools/build_notebooks.py --text          only prose has changed: take it over and keep the outputs
 python tools/build_notebooks.py --check         say which are stale; nothing is executed
 
     chapters/03_batching.py              the source, py:percent, the only one that is edited
     chapters/03_batching.ipynb           without the cells tagged `solution`
     chapters/solutions/03_batching.ipynb with each solution in the place of its `exercise`
     chapters/times.json                  how long each took and how much memory, where and when
+    chapters/pt-br/                      the same once more, for a language of tools/languages.py
 
+A translated cell has the id of its English original, so that a link or a remark means the same cell in both.
 A notebook is written only when both have run to their end.
 """
 
@@ -35,6 +38,7 @@ import nbformat
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from languages import ENGLISH, TRANSLATIONS, Language, language_of
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
@@ -53,7 +57,9 @@ CELL_TIMEOUT = 300
 IGNORED = {"approximate", "machine", "widget"}
 """Tags of cells whose output nbval must not compare."""
 IGNORE = "nbval-ignore-output"
-TAGS = IGNORED | {"exercise", "solution", "hide-input", "hide-output", "hide-cell", "remove-cell"}
+SLIDE = {"slide", "slide-output", "slide-more"}
+"""Tags of cells that tools/build_slides.py puts on slides."""
+TAGS = IGNORED | SLIDE | {"exercise", "solution", "hide-input", "hide-output", "hide-cell", "remove-cell"}
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -62,7 +68,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 WIDGET_TEXT = "(a widget: run the cell to use it)"
 
 SETUP = """\
-# Setup. On Google Colab this installs the course beside the torch that is there; elsewhere it only looks.
+# COMMENT
 import importlib.metadata
 import importlib.util
 import subprocess
@@ -101,40 +107,51 @@ def repository() -> str:
 
 
 def sources(folder: Path = CHAPTERS) -> list[Path]:
-    """The text sources, in reading order."""
-    return sorted(folder.glob("[0-9][0-9]_*.py"))
+    """The text sources, in reading order: English, then the translations."""
+    folders = [folder, *(folder / language.folder for language in TRANSLATIONS)]
+    return [source for one in folders for source in sorted(one.glob("[0-9][0-9]_*.py"))]
 
 
 def assemble(source: Path, address: str, solutions: bool) -> NotebookNode:
     """The notebook that a source describes, without outputs. Raises SourceError."""
-    cells = _read(source)
+    language = language_of(source)
+    cells = read_source(source)
     if solutions:
         cells = [_for_solutions_folder(cell) for cell in cells if "exercise" not in tags(cell)]
     else:
         cells = [cell for cell in cells if "solution" not in tags(cell)]
-    path = f"chapters/solutions/{source.stem}.ipynb" if solutions else f"chapters/{source.stem}.ipynb"
-    notes = [badges(address, path)]
+    path = target(Path("chapters", language.folder, source.name), solutions).as_posix()
+    notes = [badges(address, path, language)]
     if solutions:
-        notes.append(f"*With the solutions. The notebook to work in is [{source.stem}](../{source.stem}.ipynb).*")
+        notes.append(f"*{language.with_solutions} [{source.stem}](../{source.stem}.ipynb).*")
     title, _, rest = cells[0].source.partition("\n")
     cells[0].source = "\n\n".join([title, *notes, rest.strip()])
     folded = {"tags": ["setup", "hide-input"], "jupyter": {"source_hidden": True}}
-    cells.insert(1, new_code_cell(SETUP.replace("ADDRESS", address), metadata=folded))
+    setup = SETUP.replace("COMMENT", language.setup).replace("ADDRESS", address)
+    cells.insert(1, new_code_cell(setup, metadata=folded))
     for cell in cells:
         if IGNORED & set(tags(cell)):
             cell.metadata["tags"] = [*tags(cell), IGNORE]
-    _give_ids(cells)
+    if language == ENGLISH:
+        _give_ids(cells)
+    else:
+        _take_ids(cells, source, assemble(original(source), address, solutions).cells)
     return new_notebook(cells=cells, metadata=METADATA)
 
 
-def badges(address: str, path: str) -> str:
+def original(source: Path) -> Path:
+    """The English source of a translated one."""
+    return source.parents[1] / source.name
+
+
+def badges(address: str, path: str, language: Language = ENGLISH) -> str:
     """The line of badges for the notebook at `path` in the repository."""
     name = address.removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{name}/blob/main/{path}"
     binder = f"https://mybinder.org/v2/gh/{name}/main?urlpath=lab/tree/{path}"
     return (
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) "
-        f"[![Launch on Binder](https://mybinder.org/badge_logo.svg)]({binder})"
+        f"[![{language.open_in_colab}](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) "
+        f"[![{language.launch_on_binder}](https://mybinder.org/badge_logo.svg)]({binder})"
     )
 
 
@@ -143,7 +160,7 @@ def tags(cell: NotebookNode) -> list[str]:
     return list(cell.metadata.get("tags", []))
 
 
-def _read(source: Path) -> list[NotebookNode]:
+def read_source(source: Path) -> list[NotebookNode]:
     """The cells of a source, with nothing in them but text, tags and alt texts."""
     cells = []
     for read in jupytext.read(source, fmt="py:percent").cells:
@@ -191,6 +208,17 @@ def _give_ids(cells: Sequence[NotebookNode]) -> None:
         cell["id"] = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
 
 
+def _take_ids(cells: Sequence[NotebookNode], source: Path, originals: Sequence[NotebookNode]) -> None:
+    """The ids of the English cells, by place. Raises SourceError where there are more or fewer."""
+    if len(cells) != len(originals):
+        raise SourceError(
+            f"{source.parent.name}/{source.name} has {len(cells)} cells, its original {len(originals)}; "
+            "which are missing: python tools/translations.py"
+        )
+    for cell, english in zip(cells, originals, strict=True):
+        cell["id"] = english["id"]
+
+
 # --- stale or not ---
 
 
@@ -205,7 +233,8 @@ def stale(folder: Path = CHAPTERS, address: str | None = None) -> list[str]:
             reason = _difference(path, assemble(source, address, solutions))
             if reason:
                 found.append(f"{path.relative_to(folder)}: {reason}")
-    there = {*folder.glob("*.ipynb"), *(folder / "solutions").glob("*.ipynb")}
+    folders = [folder, *(folder / language.folder for language in TRANSLATIONS)]
+    there = {path for one in folders for path in (*one.glob("*.ipynb"), *(one / "solutions").glob("*.ipynb"))}
     return found + [f"{path.relative_to(folder)}: has no source" for path in sorted(there - expected)]
 
 
@@ -339,6 +368,28 @@ def build(source: Path, address: str) -> dict[str, Cost]:
     return costs
 
 
+def refresh(source: Path, address: str) -> dict[str, Cost]:
+    """Take over prose that has changed; outputs stay, and nothing is run, so it costs nothing.
+
+    Raises SourceError if code has changed.
+    """
+    refreshed = {}
+    for solutions in (False, True):
+        path = target(source, solutions)
+        notebook = assemble(source, address, solutions)
+        stored = nbformat.read(path, as_version=4).cells if path.exists() else []
+        run = [cell for cell in stored if cell.cell_type == "code"]
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        if [(cell.id, cell.metadata) for cell in run] != [(cell.id, cell.metadata) for cell in code]:
+            raise SourceError(f"{path.relative_to(source.parent)}: its code has changed too; build it without --text")
+        for old, new in zip(run, code, strict=True):
+            new.outputs, new.execution_count = old.outputs, old.execution_count
+        refreshed[path] = nbformat.writes(notebook) + "\n"
+    for path, text in refreshed.items():
+        _write(path, text)
+    return {}
+
+
 def _note_costs(path: Path, name: str, costs: dict[str, Cost]) -> None:
     """Put the costs of one chapter into times.json."""
     noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -376,6 +427,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="chapters to build, such as 03_batching (default: all)"
     )
+    parser.add_argument("--text", action="store_true", help="only prose has changed: keep the outputs")
     parser.add_argument("--check", action="store_true", help="only say which notebooks are stale")
     args = parser.parse_args(argv)
     try:
@@ -390,22 +442,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed = False
     for source in chosen:
         try:
-            costs = build(source, repository())
+            costs = refresh(source, repository()) if args.text else build(source, repository())
         except (SourceError, RunError) as error:
             print(error, file=sys.stderr, flush=True)
             failed = True
         else:
-            told = (f"{kind} {cost.seconds:.0f} s, {cost.memory_gb or 0:.2f} GB" for kind, cost in costs.items())
-            print(f"{source.stem}: {'; '.join(told)}", flush=True)
+            told = [f"{kind} {cost.seconds:.0f} s, {cost.memory_gb or 0:.2f} GB" for kind, cost in costs.items()]
+            print(f"{_name(source)}: {'; '.join(told) or 'the text'}", flush=True)
     return int(failed)
 
 
 def _find(name: str) -> Path:
     """The source of a chapter named on the command line. Raises SourceError if there is none."""
-    path = CHAPTERS / f"{Path(name).stem}.py"
-    if path not in sources():
-        raise SourceError(f"{name}: no such chapter; there are {', '.join(s.stem for s in sources())}")
-    return path
+    by_name = {_name(source): source for source in sources()}
+    wanted = Path(name).with_suffix("").as_posix().removeprefix("chapters/")
+    if wanted not in by_name:
+        raise SourceError(f"{name}: no such chapter; there are {', '.join(by_name)}")
+    return by_name[wanted]
+
+
+def _name(source: Path) -> str:
+    """A chapter as the command line names it, such as 03_batching or pt-br/03_batching."""
+    return source.relative_to(CHAPTERS).with_suffix("").as_posix()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ without alt text, of paths that exist on one machine only, or of a header that p
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,13 +20,14 @@ from typing import Any
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+languages = importlib.import_module("languages")
+
 MOST_OUTPUT = 1_000_000
 """Bytes of output a notebook may store."""
 MOST_IGNORED = 0.25
 """Share of code cells whose output nbval may be told to ignore; widgets and the setup cell are not counted."""
 MOST_MINUTES, MOST_GB = 2, 2.0
-HEADER = "| for you | for the machine | memory | network |"
-SECTIONS = ["## Exercises", "## Quiz", "## Recap", "## Where next"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Notebook:
     """The line of badges it must have."""
     questions: int = 0
     """How many questions its quiz has."""
+    language: Any = languages.ENGLISH
 
     @cached_property
     def code(self) -> list[NotebookNode]:
@@ -65,11 +69,13 @@ class Header:
 def read_header(notebook: Notebook) -> Header | None:
     """The header of the first cell; None if it is not as the format says."""
     lines = [line.strip() for line in notebook.node.cells[0].source.splitlines()]
-    if HEADER not in lines:
+    if notebook.language.header not in lines:
         return None
-    row = r"\| (\d+) min \| (\d+) min \| (\d+(?:\.\d+)?) GB \| ([^|]+) \|"
-    found = re.fullmatch(row, "".join(lines[lines.index(HEADER) + 2 : lines.index(HEADER) + 3]))
-    return Header(int(found[1]), int(found[2]), float(found[3]), found[4].strip()) if found else None
+    place, point = lines.index(notebook.language.header) + 2, notebook.language.decimal_point
+    row = rf"\| (\d+) min \| (\d+) min \| (\d+(?:{re.escape(point)}\d+)?) GB \| ([^|]+) \|"
+    found = re.fullmatch(row, "".join(lines[place : place + 1]))
+    memory = float(found[3].replace(point, ".")) if found else 0.0
+    return Header(int(found[1]), int(found[2]), memory, found[4].strip()) if found else None
 
 
 def tags(cell: NotebookNode) -> set[str]:
@@ -184,7 +190,8 @@ def check_header(notebook: Notebook) -> list[str]:
     header = read_header(notebook)
     if header is None:
         return [
-            "the first cell has no table as the format says: " + HEADER + " then | 40 min | 1 min | 0.6 GB | none |"
+            f"the first cell has no table as the format says: {notebook.language.header} "
+            "then | 40 min | 1 min | 0.6 GB | none |"
         ]
     if not notebook.times:
         return ["times.json does not know it: build it"]
@@ -259,9 +266,10 @@ def section(notebook: Notebook, title: str) -> str:
 
 def check_sections(notebook: Notebook) -> list[str]:
     """Bug: a chapter that ends without exercises, quiz or recap, or in another order."""
-    there = [line.strip() for line in notebook.prose.splitlines() if line.strip() in SECTIONS]
-    found = [] if there == SECTIONS else [f"ends with the headings {there}, not {SECTIONS}"]
-    recap = section(notebook, "## Recap").strip()
+    wanted = list(notebook.language.sections)
+    there = [line.strip() for line in notebook.prose.splitlines() if line.strip() in wanted]
+    found = [] if there == wanted else [f"ends with the headings {there}, not {wanted}"]
+    recap = section(notebook, wanted[2]).strip()
     points = re.findall(r"^(?:[-*]|\d+\.) ", recap, re.M) or recap.splitlines()
     if not 1 <= len(points) <= 5:
         found.append(f"its recap has {len(points)} lines or points; at most five")
@@ -276,19 +284,23 @@ def check_exercises(notebook: Notebook) -> list[str]:
     for place in cells:
         if not any("checks." in cell.source for cell in notebook.code[place + 1 : place + 3]):
             found.append(f"{named(notebook.code[place])}: none of the next two code cells calls a check")
-    parts = re.split(r"^### ", section(notebook, "## Exercises"), flags=re.M)[1:]
-    parts = [part for part in parts if part.startswith("Exercise")]
+    word, levels_there_are = notebook.language.exercise, notebook.language.levels
+    parts = re.split(r"^### ", section(notebook, notebook.language.sections[0]), flags=re.M)[1:]
+    parts = [part for part in parts if part.startswith(word)]
+    level = rf"\b({'|'.join(levels_there_are)})\b"
     if len(parts) != len(cells):
-        found.append(f"{len(parts)} headings `### Exercise ...` for {len(cells)} exercises")
+        found.append(f"{len(parts)} headings `### {word} ...` for {len(cells)} exercises")
     for part in parts:
         title = part.splitlines()[0]
-        if not re.search(r"\b(easy|medium|hard)\b.*\b\d+ min", title):
-            found.append(f"### {title}: says no level and minutes, such as `### Exercise 1 · easy · 5 min`")
+        if not re.search(rf"{level}.*\b\d+ min", title):
+            found.append(
+                f"### {title}: says no level and minutes, such as `### {word} 1 · {levels_there_are[0]} · 5 min`"
+            )
         if "<details>" not in part:
             found.append(f"### {title}: has no folded hint")
-    levels = set(re.findall(r"\b(easy|medium|hard)\b", " ".join(part.splitlines()[0] for part in parts)))
-    if notebook.name != "00_start_here" and levels != {"easy", "medium", "hard"}:
-        found.append(f"levels {sorted(levels)}; all three are wanted: easy, medium, hard")
+    levels = set(re.findall(level, " ".join(part.splitlines()[0] for part in parts)))
+    if notebook.name != "00_start_here" and levels != set(levels_there_are):
+        found.append(f"levels {sorted(levels)}; all three are wanted: {', '.join(levels_there_are)}")
     return found
 
 

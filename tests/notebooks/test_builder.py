@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -260,6 +261,24 @@ def test_stale_notebooks_are_found(built: Path, tmp_path: Path) -> None:
     assert builder.stale(tmp_path, ADDRESS + "-moved")[0] == "01_tiny.ipynb: cell 0 differs"
     source.rename(tmp_path / "01_other.py")
     assert "01_tiny.ipynb: has no source" in builder.stale(tmp_path, ADDRESS)
+
+
+@pytest.mark.slow
+def test_new_prose_keeps_the_outputs(built: Path, tmp_path: Path) -> None:
+    """Bug: a comma in the text costs an hour of running; or an output is kept under code that never printed it."""
+    source = tmp_path / "copy" / built.name
+    shutil.copytree(built.parent, source.parent)
+    before = read(source)
+    source.write_text(source.read_text(encoding="utf-8") + "\n# %% [markdown]\n# A new end.\n", encoding="utf-8")
+    builder.refresh(source, ADDRESS)
+    for solutions in (False, True):
+        assert read(source, solutions).cells[-1].source == "A new end."
+    assert [c.get("outputs") for c in read(source).cells[:-1]] == [c.get("outputs") for c in before.cells]
+    assert builder.stale(source.parent, ADDRESS) == []
+    source.write_text(source.read_text(encoding="utf-8") + "\n# %%\nprint(2)\n", encoding="utf-8")
+    with pytest.raises(builder.SourceError, match="without --text"):
+        builder.refresh(source, ADDRESS)
+    assert read(source).cells[-1].source == "A new end."
 
 
 @pytest.mark.slow

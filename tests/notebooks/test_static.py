@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from gate import CHECKS, ROOT, Notebook
+from gate import CHECKS, ROOT, Notebook, languages
 
 from ift_lib.course.quiz import QUIZZES, load_quiz
 
@@ -19,21 +19,23 @@ sys.path.insert(0, str(ROOT / "tools"))
 builder = importlib.import_module("build_notebooks")
 
 CHAPTERS = ROOT / "chapters"
-PATHS = sorted([*CHAPTERS.glob("*.ipynb"), *(CHAPTERS / "solutions").glob("*.ipynb")])
+PATHS = sorted(path for path in CHAPTERS.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
 
 @cache
 def read(path: Path) -> Notebook:
     """A notebook of the repository, with what its checks compare it with."""
-    solutions = path.parent.name == "solutions"
-    times = json.loads((CHAPTERS / "times.json").read_text(encoding="utf-8")).get(path.stem, {})
+    solutions, language = path.parent.name == "solutions", languages.language_of(path)
+    times = json.loads((CHAPTERS / language.folder / "times.json").read_text(encoding="utf-8")).get(path.stem, {})
+    name = Path(language.folder, path.stem).as_posix()
     return Notebook(
-        path.stem,
+        name,
         nbformat.read(path, as_version=4),
         solutions,
         times.get("solutions" if solutions else "learner"),
-        builder.badges(builder.repository(), path.relative_to(ROOT).as_posix()),
-        len(load_quiz(path.stem)),
+        builder.badges(builder.repository(), path.relative_to(ROOT).as_posix(), language),
+        len(load_quiz(name)),
+        language,
     )
 
 
@@ -49,10 +51,12 @@ def test_notebook(path: Path, check: Callable[[Notebook], list[str]]) -> None:
     assert check(read(path)) == []
 
 
-@pytest.mark.parametrize("path", sorted(QUIZZES.glob("*.json")), ids=lambda path: path.stem)
-def test_quiz_data(path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", [path.relative_to(QUIZZES).with_suffix("").as_posix() for path in sorted(QUIZZES.rglob("*.json"))]
+)
+def test_quiz_data(name: str) -> None:
     """Bug: a question without a right option, or an option that is never explained (load_quiz refuses both)."""
-    questions = load_quiz(path.stem)
+    questions = load_quiz(name)
     assert len(questions) >= 5
     assert len({question.question for question in questions}) == len(questions)
     letters = {next(i for i, option in enumerate(q.shuffled()) if option.right) for q in questions}
