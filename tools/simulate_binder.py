@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
-from build_notebooks import CHAPTERS, ROOT, RunError, execute, sources, target
+from build_notebooks import CHAPTERS, ROOT, RunError, _find, _name, execute, sources, target
 
 sys.path.insert(0, str(ROOT / "tests/browser"))
 from jupyter_lab import serving
@@ -56,7 +56,7 @@ class Group:
     @classmethod
     def make(cls, name: str, gigabytes: float) -> Group:
         version = 1 if ROOTS[1].is_dir() else 2
-        group = cls(ROOTS[version] / f"ift-{os.getpid()}-{name}", version)
+        group = cls(ROOTS[version] / f"ift-{os.getpid()}-{name.replace('/', '-')}", version)
         group.path.mkdir()
         (group.path / LIMIT[version]).write_text(str(int(gigabytes * 1e9)))
         return group
@@ -82,11 +82,12 @@ def inside(name: str, group: Path) -> None:
     """The part that runs under the limit: JupyterLab, then the notebook beside it."""
     (group / "cgroup.procs").write_text(str(os.getpid()))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    notebook = nbformat.read(target(CHAPTERS / f"{name}.py", solutions=False), as_version=4)
+    path = target(_find(name), solutions=False)
+    notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as settings, serving(CHAPTERS, Path(settings)):
         print(READY, flush=True)
         try:
-            told = f"{DONE}{execute(notebook, CHAPTERS).seconds:.0f} s"
+            told = f"{DONE}{execute(notebook, path.parent).seconds:.0f} s"
         except RunError as error:
             told = str(error)
         print(told, END, sep="\n", flush=True)
@@ -127,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.inside:
         inside(args.names[0], args.inside)
         return 0
-    names = args.names or [source.stem for source in sources()]
+    names = args.names or [_name(source) for source in sources()]
     return int(not all([simulate(name, args.gigabytes) for name in names]))
 
 
