@@ -258,7 +258,7 @@ def test_doctor_reports(capsys: pytest.CaptureFixture[str]) -> None:
     """Prevents a bug form without the facts."""
     assert cli.main(["doctor"]) == 0
     report = capsys.readouterr().out
-    for fact in ("python", torch.__version__, "instructions.json", "model.safetensors", "sha256"):
+    for fact in ("python", "runs in", "memory", torch.__version__, "instructions.json", "model.safetensors", "sha256"):
         assert fact in report
     assert "MISSING" not in report
 

@@ -134,15 +134,20 @@ def ours(content: str) -> set[str]:
         r"github\.com/([\w.-]+/[\w.-]*\w)",
         r"colab\.research\.google\.com/github/([\w.-]+/[\w.-]*\w)/",
         r"mybinder\.org/v2/gh/([\w.-]+/[\w.-]*\w)/",
+        r"([\w-]+)\.github\.io/([\w.-]*\w)",
     )
-    return {found.removesuffix(".git") for pattern in patterns for found in re.findall(pattern, content)}
+    found = [match for pattern in patterns for match in re.findall(pattern, content)]
+    return {"/".join(name) if isinstance(name, tuple) else name.removesuffix(".git") for name in found}
 
 
 def test_the_address_stands_in_one_place() -> None:
     """Bug: the repository moves, and badges, forms and the citation send people to where it was."""
-    assert ours("[x](https://colab.research.google.com/github/a/b/blob/main/c) git+https://github.com/d/e.git") == {
+    assert ours(
+        "[x](https://colab.research.google.com/github/a/b/blob/main/c) git+https://github.com/d/e.git, f.github.io/g/"
+    ) == {
         "a/b",
         "d/e",
+        "f/g",
     }
     allowed = OTHERS | {ADDRESS.removeprefix("https://github.com/")}
     wrong = {}
@@ -161,7 +166,7 @@ def test_the_address_stands_in_one_place() -> None:
 def test_links_between_the_documents(name: str) -> None:
     """Bug: the README sends its reader to a file that was renamed."""
     folder = (ROOT / name).parent
-    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text(name)):
+    for link in re.findall(r"(?:\]\(|src=\")([^)#\"]+)", text(name)):
         assert ":" in link or (folder / link).exists(), link
 
 
@@ -207,6 +212,7 @@ def test_a_refusal_is_not_a_dead_link(server: str, code: int, state: str) -> Non
 # --- licences -----------------------------------------------------------------------------------------------
 
 LICENCE = re.compile(r"CC-BY|CC BY|CC0|MIT License")
+NO_DATA = "DATASET.md FLAWED.md SHA256SUMS"
 
 
 def test_each_file_of_data_has_its_licence_beside_it() -> None:
@@ -218,7 +224,7 @@ def test_each_file_of_data_has_its_licence_beside_it() -> None:
     for path in make_release.tracked():
         if assets in path.parents:
             folders = {folder for folder in path.parents if assets in folder.parents}
-            assert folders & licensed or (not folders and path.name in top + "DATASET.md FLAWED.md"), path
+            assert folders & licensed or (not folders and path.name in top + NO_DATA), path
 
 
 def test_the_package_carries_the_licences() -> None:

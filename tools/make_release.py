@@ -79,7 +79,7 @@ def instructions(wheels: bool, book: bool) -> str:
         **project(),
         needs=f"Needs Python {minor} on {system()}." if wheels else "Needs Python 3.10 to 3.14 (Linux, macOS).",
         venv=("py" if windows else f"python{minor}" if wheels else "python3") + " -m venv .venv",
-        install=f"{bin_}python -m pip install {source}-c constraints.txt ift-lib[course]"
+        install=f'{bin_}python -m pip install {source}-c constraints.txt "ift-lib[course]"'
         if wheels
         else f'{bin_}python -m pip install -c constraints.txt ".[course]"',
         start=f"{bin_}python -m jupyterlab chapters",

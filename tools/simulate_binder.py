@@ -27,13 +27,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nbformat
-from build_notebooks import CHAPTERS, ROOT, RunError, execute, sources, target
+from build_notebooks import CHAPTERS, ROOT, RunError, _find, _name, execute, sources, target
 
 sys.path.insert(0, str(ROOT / "tests/browser"))
 from jupyter_lab import serving
 
 GIGABYTES = 2.0
 """What mybinder.org gives a session."""
+READY, DONE, END = "JupyterLab is there", "done in ", "that was all"
+"""What the part under the limit says to the part outside."""
 ROOTS = {1: Path("/sys/fs/cgroup/memory"), 2: Path("/sys/fs/cgroup")}
 LIMIT = {1: "memory.limit_in_bytes", 2: "memory.max"}
 IN_USE = {1: "total_rss", 2: "anon"}
@@ -54,7 +56,7 @@ class Group:
     @classmethod
     def make(cls, name: str, gigabytes: float) -> Group:
         version = 1 if ROOTS[1].is_dir() else 2
-        group = cls(ROOTS[version] / f"ift-{os.getpid()}-{name}", version)
+        group = cls(ROOTS[version] / f"ift-{os.getpid()}-{name.replace('/', '-')}", version)
         group.path.mkdir()
         (group.path / LIMIT[version]).write_text(str(int(gigabytes * 1e9)))
         return group
@@ -76,20 +78,20 @@ class Group:
         self.path.rmdir()
 
 
-def inside(name: str, group: Path) -> int:
+def inside(name: str, group: Path) -> None:
     """The part that runs under the limit: JupyterLab, then the notebook beside it."""
     (group / "cgroup.procs").write_text(str(os.getpid()))
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    notebook = nbformat.read(target(CHAPTERS / f"{name}.py", solutions=False), as_version=4)
+    path = target(_find(name), solutions=False)
+    notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as settings, serving(CHAPTERS, Path(settings)):
-        print("ready", flush=True)
+        print(READY, flush=True)
         try:
-            cost = execute(notebook, CHAPTERS)
+            told = f"{DONE}{execute(notebook, path.parent).seconds:.0f} s"
         except RunError as error:
-            print(error, flush=True)
-            return 1
-    print(f"{cost.seconds:.0f}", flush=True)
-    return 0
+            told = str(error)
+        print(told, END, sep="\n", flush=True)
+        time.sleep(60)  # the other side ends this process and JupyterLab as soon as it has read that
 
 
 def simulate(name: str, gigabytes: float) -> bool:
@@ -101,18 +103,19 @@ def simulate(name: str, gigabytes: float) -> bool:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     told = ""
-    for line in process.stdout:
-        if line == "ready\n":
+    while (line := process.stdout.readline()) and line != f"{END}\n":
+        if line == f"{READY}\n":
             group.lab = group.in_use()
         else:
             told += line
-    code = process.wait()
     group.done.set()
     watcher.join()
     group.remove()
+    process.wait()
+    passed = told.startswith(DONE)
     memory = f"most {group.most / 1e9:.2f} GB, of which JupyterLab and the runner {group.lab / 1e9:.2f}"
-    print(f"{name:<25}{told.strip()} s, {memory}" if code == 0 else f"{name}: failed ({memory})\n{told}", flush=True)
-    return code == 0
+    print(f"{name:<25}{memory}; {told if passed else f'FAILED: {told}'}".rstrip(), flush=True)
+    return passed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,8 +126,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.inside:
-        return inside(args.names[0], args.inside)
-    names = args.names or [source.stem for source in sources()]
+        inside(args.names[0], args.inside)
+        return 0
+    names = args.names or [_name(source) for source in sources()]
     return int(not all([simulate(name, args.gigabytes) for name in names]))
 
 

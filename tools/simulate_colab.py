@@ -26,7 +26,7 @@ import venv
 from collections.abc import Sequence
 from pathlib import Path
 
-from build_notebooks import CELL_TIMEOUT, ROOT, RunError, _failure, assemble, repository, sources
+from build_notebooks import CELL_TIMEOUT, ROOT, RunError, _failure, _find, _name, assemble, repository, sources
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -116,16 +116,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         variables = outside(Path(temporary, "outside"))
         before = versions(python)
         print(f"before: {before}", flush=True)
-        for source in [source for source in sources() if not args.names or source.stem in args.names]:
+        for source in [_find(name) for name in args.names] or sources():
             subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "ift-lib"], check=True)
             try:
                 cells, setup, rest = run(source, python, variables, 10_000 if args.all else FIRST)
-                print(f"{source.stem:<25}{cells:>3} cells: setup {setup:.0f} s, rest {rest:.0f} s", flush=True)
+                print(f"{_name(source):<25}{cells:>3} cells: setup {setup:.0f} s, rest {rest:.0f} s", flush=True)
             except RunError as error:
-                print(f"{source.stem}: {error}", flush=True)
+                print(f"{_name(source)}: {error}", flush=True)
                 failed = True
             if (after := versions(python)) != before:
-                print(f"{source.stem} changed the versions: {after}", flush=True)
+                print(f"{_name(source)} changed the versions: {after}", flush=True)
                 failed = True
     return int(failed)
 

@@ -21,8 +21,10 @@ PACKAGES = (
     "huggingface_hub",
     "numpy",
     "matplotlib",
+    "ipykernel",
     "ipywidgets",
     "jupyterlab",
+    "scikit-learn",
 )
 FILES = (
     "gpt2_bpe/encoder.json",
@@ -49,6 +51,11 @@ def _machine() -> list[tuple[str, str]]:
         ),
         ("system", platform.platform()),
         ("accelerator", device),
+        ("runs in", _place()),
+        (
+            "memory",
+            f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.1f} GB" if os.name == "posix" else "?",
+        ),
         ("cores, threads", f"{os.cpu_count()}, {torch.get_num_threads()} used by torch"),
         ("cpu instructions", torch.backends.cpu.get_cpu_capability()),
         ("disk", f"{disk.free / 1e9:.0f} GB free of {disk.total / 1e9:.0f}"),
@@ -61,6 +68,19 @@ def _machine() -> list[tuple[str, str]]:
             ", ".join(n for n in ("HF_HUB_OFFLINE", "HF_ENDPOINT", "HF_HOME") if n in os.environ) or "none",
         ),
     ]
+
+
+def _place() -> str:
+    """Where a learner opened the course; on Colab and Binder help differs from that on one's own machine."""
+    if "COLAB_RELEASE_TAG" in os.environ or "google.colab" in sys.modules:
+        return "Google Colab"
+    if "BINDER_SERVICE_HOST" in os.environ:
+        return "Binder"
+    return (
+        "a virtual environment"
+        if sys.prefix != sys.base_prefix
+        else "the Python of the system, of conda or of a container"
+    )
 
 
 def _packages() -> list[tuple[str, str]]:
