@@ -116,7 +116,7 @@ question = Example(ASK, "The bell at the gate does not ring.", "Repair")  # not 
 suspects = [
     Example(ASK, "the BELL at the gate does not ring!", "Repair"),
     Example(f"{ASK} Good morning. The bell at the gate does not ring. Yours, Ada", "", "Repair"),
-    Example(ASK, "The bell at the gate does not ring now.", "Repair"),
+    Example(ASK, "The bell at the old gate does not ring.", "Repair"),
     Example(ASK, "Nobody hears the bell of your gate any more.", "Repair"),
 ]
 same = [words_of(e.input) == words_of(question.input) for e in suspects]
@@ -124,7 +124,7 @@ for e, found in zip(suspects, same, strict=True):
     print(found, "-", e.input or e.instruction[len(ASK) + 1 :])
 
 # %% [markdown]
-# Only one of four. The second holds the message within a longer text, the third has one more word. `find_leaks` looks for those too, the third kind by the shingles of `find_duplicates`:
+# Only one of four. The second holds the message within a longer text, the third has one word more. `find_leaks` looks for those too, the third kind by the shingles of `find_duplicates`:
 
 # %%
 leaks = find_leaks(suspects, [question])
