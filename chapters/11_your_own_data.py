@@ -116,7 +116,7 @@ question = Example(ASK, "The bell at the gate does not ring.", "Repair")  # not 
 suspects = [
     Example(ASK, "the BELL at the gate does not ring!", "Repair"),
     Example(f"{ASK} Good morning. The bell at the gate does not ring. Yours, Ada", "", "Repair"),
-    Example(ASK, "The bell at the gate does not ring now.", "Repair"),
+    Example(ASK, "The bell at the old gate does not ring.", "Repair"),
     Example(ASK, "Nobody hears the bell of your gate any more.", "Repair"),
 ]
 same = [words_of(e.input) == words_of(question.input) for e in suspects]
@@ -124,7 +124,7 @@ for e, found in zip(suspects, same, strict=True):
     print(found, "-", e.input or e.instruction[len(ASK) + 1 :])
 
 # %% [markdown]
-# Only one of four. The second holds the message within a longer text, the third has one more word. `find_leaks` looks for those too, the third kind by the shingles of `find_duplicates`:
+# Only one of four. The second holds the message within a longer text, the third has one word more. `find_leaks` looks for those too, the third kind by the shingles of `find_duplicates`:
 
 # %%
 leaks = find_leaks(suspects, [question])
@@ -247,7 +247,7 @@ assert false_wins[50][0] > 0.1 > max(wide for _, wide in false_wins.values())
 #
 # It looks for leaks in everything the model was trained on, lets it answer, compares, and writes `runs/longer/score/` with `score.json`, all answers, and a report to fill in.
 #
-# An example solution is part of the package: the starter file and three hundred examples more, all our own, and six epochs in place of three. Two seeds, recorded with the command and the date:
+# An example solution is part of the package. It changes one thing: to the starter file it adds three hundred examples of our own. Two seeds, recorded with the command and the date:
 
 # %%
 from ift_lib.course.score_command import score_table
@@ -272,7 +272,8 @@ low, high = again.interval()
 print(f"won {len(again.won)}, lost {len(again.lost)}, difference {again.difference:+.1%} ({low:+.1%} to {high:+.1%})")
 
 # %% [markdown]
-# It wins. But the example changes *two* things at once: more examples and more epochs. Which of them did it? These numbers cannot say, and its report admits it. Yours can do better: one run with only the one, one with only the other, on your test split.
+# It wins. But by what? More examples also mean more steps, for an epoch over a larger file is longer. Whether the starter file with as many steps would do as well, these numbers do not say, and the example's report admits it. Yours can do better: one more run
+# (`ift run --data` with the starter file and more `--epochs`), judged on your test split.
 #
 # ## 6 Read the errors
 #

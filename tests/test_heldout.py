@@ -143,7 +143,7 @@ def test_a_question_without_a_rule_is_refused(tmp_path: Path) -> None:
         (Example(f"{ASK} The bell at the gate does not ring."), "the same"),
         (Example(f"{ASK}\nThe bell at the gate does\u00a0not ring"), "the same"),
         (Example("Hello. The bell at the gate does not ring. Yours, Ada"), "contains it"),
-        (Example(ASK, "The bell at the gate does not ring now."), "nearly the same"),
+        (Example(ASK, "The bell at the old gate does not ring."), "nearly the same"),
         (Example("Sort: the bells at the gate do not ring."), None),
         (Example(ASK, "Nobody hears your bell any more."), None),
         (Example(ASK, "The lamp at the door does not burn."), None),

@@ -86,7 +86,7 @@ def file_sha256(path: Path) -> str:
 
 # --- leaks ---
 
-LEAK_THRESHOLD = 0.7
+LEAK_THRESHOLD = 0.6
 """Two messages with at least this share of their shingles in common are one message in two versions."""
 SHORTEST_CONTAINED = 4
 """Words from which on a message inside another text gives it away: "Keep left" stands in many sentences."""
