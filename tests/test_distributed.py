@@ -1,4 +1,4 @@
-"""Many processes, one result: real torchrun, real gloo, 2 and 4 processes, on a tiny model (distributed_scenarios.py)."""
+"""Many processes, one result: real torchrun and gloo, 2 and 4 processes, a tiny model (distributed_scenarios.py)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 
 
 def torchrun(processes: int, *arguments: str, cwd: Path | None = None, **env: str) -> subprocess.CompletedProcess[str]:
-    """Start `processes` of them and wait; a job that hangs fails here after two minutes."""
+    """Start `processes` of them and wait; a job that hangs is ended after ten minutes."""
     paths = os.pathsep.join([str(TESTS), str(TESTS.parent)])
     own = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", **env}
     command = [*TORCHRUN, f"--nproc-per-node={processes}", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-    return subprocess.run([*command, *arguments], cwd=cwd, env=own, capture_output=True, text=True, timeout=120)
+    with subprocess.Popen(
+        [*command, *arguments], cwd=cwd, env=own, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as job:
+        try:
+            out, err = job.communicate(timeout=600)
+        except subprocess.TimeoutExpired:
+            job.terminate()  # torchrun then ends its processes; killed, it would leave them behind
+            raise
+    return subprocess.CompletedProcess(job.args, job.returncode, out, err)
 
 
 def results(folder: Path) -> dict[str, Any]:
