@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ift_lib.errors import InputError
-from ift_lib.model import GPT
+from ift_lib.model import GPT, GPTConfig
 
 T = TypeVar("T")
 
@@ -189,7 +189,12 @@ def shared_model(load: Callable[[], GPT], device: torch.device, *, sharded: bool
     loaded: list[GPT] = []
     if world_size() == 1 and not sharded:
         return load().to(device)
-    config = from_main(lambda: loaded.append(load()) or loaded[0].config)  # type: ignore[func-returns-value]
+
+    def read() -> GPTConfig:
+        loaded.append(load())
+        return loaded[0].config
+
+    config = from_main(read)
     with torch.device("meta"):
         model = loaded[0] if loaded else GPT(config)
     if sharded:
