@@ -106,7 +106,7 @@ def _write_export(model: GPT, folder: Path, template: Template | None, dtype: to
         "add_prefix_space": False,
         "add_bos_token": False,  # no prompt began with one; llama.cpp would add it unasked
         "clean_up_tokenization_spaces": False,
-        **dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>"),
+        **dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "<|endoftext|>"),
         **({"chat_template": template.chat_template} if template else {}),
     }
     for name, content in {
