@@ -154,6 +154,8 @@ before = {name: p.detach().clone() for name, p in adapted.named_parameters()}
 histories = {}
 tuned = load_pretrained("pocket")
 histories["all weights"] = train(tuned, train_set, validation_set, TrainConfig(epochs=1, lr=1e-3))
+
+# %%
 histories["adapters"] = train(adapted, train_set, validation_set, TrainConfig(epochs=1, lr=1e-2))
 
 # %% tags=["approximate"]

@@ -104,13 +104,14 @@ def _write_export(model: GPT, folder: Path, template: Template | None, dtype: to
         "tokenizer_class": "GPT2Tokenizer",
         "model_max_length": c.n_positions,
         "add_prefix_space": False,
+        "add_bos_token": False,  # no prompt began with one; llama.cpp would add it unasked
         "clean_up_tokenization_spaces": False,
-        **dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>"),
+        **dict.fromkeys(("bos_token", "eos_token", "unk_token", "pad_token"), "<|endoftext|>"),
         **({"chat_template": template.chat_template} if template else {}),
     }
     for name, content in {
         "config.json": config,
-        "generation_config.json": {**end, "pad_token_id": EOT},
+        "generation_config.json": {**end, "pad_token_id": EOT, "do_sample": False},
         "tokenizer_config.json": tokenizer,
     }.items():
         write_text(folder / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")

@@ -68,7 +68,7 @@ def _load(datasets: Any, name: str) -> Any:
     folder = Path(name)
     if folder.is_dir():
         saved = any((folder / file).exists() for file in ("dataset_dict.json", "state.json"))
-        return datasets.load_from_disk(name) if saved else datasets.load_dataset(name)
+        return datasets.load_from_disk(name) if saved else datasets.load_dataset(str(folder.resolve()))
     owner, _, rest = name.partition("/")
     repository, _, configuration = rest.partition("/")
     return datasets.load_dataset(*([f"{owner}/{repository}", configuration] if configuration else [name]))

@@ -79,16 +79,23 @@ _ALPACA_INPUT = "\n\n### Input:\n{input}"
 _ALPACA_END = "\n\n### Response:\n"
 
 
-def _chat_template(before: str, after: str) -> str:
-    """Jinja for one user turn; later turns repeat it."""
+def _chat_template(before: str, after: str, response_end: str = "") -> str:
+    """Jinja for one user turn; later turns repeat it. A system message goes before the next user's, as in training."""
 
     def quote(text: str) -> str:
         return "'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
     return (
-        "{% for m in messages %}{% if m['role'] == 'user' %}"
-        "{{ " + quote(before) + " + m['content'] + " + quote(after) + " }}"
-        "{% elif m['role'] == 'assistant' %}{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
+        "{% set ns = namespace(system='') %}{% for m in messages %}"
+        "{% if m['role'] == 'system' %}{% set ns.system = m['content'] | trim + '\\n' %}"
+        "{% elif m['role'] == 'user' %}{{ "
+        + quote(before)
+        + " + ns.system + m['content'] | trim + "
+        + quote(after)
+        + " }}"
+        "{% set ns.system = '' %}"
+        "{% elif m['role'] == 'assistant' %}{{ m['content'] | trim + " + quote(response_end) + " + eos_token }}"
+        "{% endif %}{% endfor %}"
     )
 
 
@@ -124,7 +131,7 @@ PHI3_END = Template(
     "<|user|>\n{instruction}<|end|>\n<|assistant|>\n",
     "<|user|>\n{instruction}\n{input}<|end|>\n<|assistant|>\n",
     "<|end|>",
-    _chat_template("<|user|>\n", "<|end|>\n<|assistant|>\n"),
+    _chat_template("<|user|>\n", "<|end|>\n<|assistant|>\n", "<|end|>"),
 )
 """Phi-3's real format (Abdin et al. 2024): every turn is closed by `<|end|>`."""
 
@@ -133,7 +140,7 @@ CHATML = Template(
     "<|im_start|>user\n{instruction}<|im_end|>\n<|im_start|>assistant\n",
     "<|im_start|>user\n{instruction}\n{input}<|im_end|>\n<|im_start|>assistant\n",
     "<|im_end|>",
-    _chat_template("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"),
+    _chat_template("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"),
 )
 """ChatML (OpenAI 2023), the base of many later formats."""
 

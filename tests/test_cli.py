@@ -184,7 +184,7 @@ def test_faulty_entries_can_be_left_out_but_not_in_silence(place: Path, capsys: 
     ("arguments", "message"),
     [
         (["--data", "nothing.json"], "nothing.json: no such file"),
-        (["--data", "."], "directory"),
+        (["--data", "tiny"], "--data tiny: "),
         (["--model", "nothing"], "nothing"),
         (["--epochs", "0"], "epochs=0: must be at least 1"),
         (["--lr", "-1"], "lr=-1.0: must be"),
