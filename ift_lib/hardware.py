@@ -4,7 +4,7 @@ Memory of a training step, in bytes, for P parameters (`memory_needed` adds them
 
     weights 4P    gradients 4P    AdamW's moments 8P    bf16 copies of the weights 2P
     activations   what the backward pass reads again, for each token and block
-    logits        a row of the vocabulary for each graded token, three times
+    logits        a row of the vocabulary for each graded token (MOST_LOGITS at a time), three times
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ift_lib.errors import InputError
-from ift_lib.model import GPTConfig
+from ift_lib.model import MOST_LOGITS, GPTConfig
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def memory_needed(config: GPTConfig, step: Step, compute: Compute, shards: int =
     # and both sides of the GELU.
     block = 2 * 4 * c + number * (2 * c + 3 * c + 2 * c + 2 * d)
     kept = config.n_layer * 4 * c + block if compute.checkpoint_activations else config.n_layer * block
-    logits = step.graded * config.vocab_size * (3 * 4 + (2 if half else 0))
+    logits = min(step.graded, MOST_LOGITS) * config.vocab_size * (3 * 4 + (2 if half else 0))
     return fixed + step.rows * step.length * kept + logits
 
 

@@ -44,9 +44,8 @@ def plain_response_loss(model: GPT, batch: Batch) -> LossSum:
 def response_loss(model: nn.Module, batch: Batch) -> LossSum:
     """The same value and gradient with logits only where graded: the version that trains. Batch (B, T) -> LossSum.
 
-    With the prompt masked, about three positions in four need no row of the widest product in the model. Where that
-    product is made in bf16, the loss is still computed in fp32.
+    With the prompt masked, about three positions in four need no row of the widest product in the model. It asks the
+    model for the loss itself (`summed_cross_entropy`), which makes not too many of those rows at a time.
     """
     where = batch.targets != IGNORE
-    logits = model(batch.inputs, where)  # (N, V)
-    return LossSum(F.cross_entropy(logits.float(), batch.targets[where], reduction="sum"), batch.graded)
+    return LossSum(model(batch.inputs, where, targets=batch.targets[where]), batch.graded)

@@ -244,14 +244,42 @@ class GPT(nn.Module):
                 x = block(x, look)
         return self.ln_f(x)
 
-    def forward(self, input_ids: Tensor, where: Tensor | None = None, cache: KVCache | None = None) -> Tensor:
+    def forward(
+        self,
+        input_ids: Tensor,
+        where: Tensor | None = None,
+        cache: KVCache | None = None,
+        targets: Tensor | None = None,
+    ) -> Tensor:
         """Token ids (B, T) -> logits (B, T, V), or (N, V) at the N positions where the mask `where` (B, T) is True.
 
         Most of a batch needs no logits (prompt, padding, all but the last position when generating), and the
-        vocabulary is the widest product of the model: name the positions you want.
+        vocabulary is the widest product of the model: name the positions you want. With the `targets` (N,) of these
+        positions, the result is not their logits but their cross-entropy in nats, summed: a scalar.
         """
         x = self.hidden(input_ids, cache)
-        return (x if where is None else x[where]) @ self.wte.weight.T
+        x = x if where is None else x[where]
+        return x @ self.wte.weight.T if targets is None else summed_cross_entropy(x, self.wte.weight, targets)
+
+
+MOST_LOGITS = 512
+"""Rows of logits that a loss makes at a time: 100 MB in fp32, and twice that again while the gradient is computed."""
+
+
+def summed_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """The sum of -log p(target) in fp32: hidden states (N, C), embedding (V, C), targets (N,) -> a scalar.
+
+    Past MOST_LOGITS rows, the logits of so many rows are made at a time, and made again for the backward pass, so that
+    they never lie in memory all at once.
+    """
+
+    def loss_of(x: Tensor, targets: Tensor) -> Tensor:
+        return F.cross_entropy((x @ weight.T).float(), targets, reduction="sum")
+
+    if len(x) <= MOST_LOGITS:
+        return loss_of(x, targets)
+    pieces = zip(x.split(MOST_LOGITS), targets.split(MOST_LOGITS), strict=True)
+    return torch.stack([checkpoint(loss_of, *piece, use_reentrant=False) for piece in pieces]).sum()
 
 
 @contextmanager
