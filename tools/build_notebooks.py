@@ -369,9 +369,10 @@ def build(source: Path, address: str) -> dict[str, Cost]:
 
 
 def refresh(source: Path, address: str) -> dict[str, Cost]:
-    """Take over prose that has changed; outputs stay, and nothing is run, so it costs nothing.
+    """Take over prose and tags that have changed; outputs stay, and nothing is run, so it costs nothing.
 
-    Raises SourceError if code has changed.
+    The setup cell may change too: where notebooks are built it has nothing to do, and prints nothing.
+    Raises SourceError if other code has changed.
     """
     refreshed = {}
     for solutions in (False, True):
@@ -380,7 +381,8 @@ def refresh(source: Path, address: str) -> dict[str, Cost]:
         stored = nbformat.read(path, as_version=4).cells if path.exists() else []
         run = [cell for cell in stored if cell.cell_type == "code"]
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-        if [(cell.id, cell.metadata) for cell in run] != [(cell.id, cell.metadata) for cell in code]:
+        before, after = ([cell.id for cell in cells if "setup" not in tags(cell)] for cells in (run, code))
+        if before != after:
             raise SourceError(f"{path.relative_to(source.parent)}: its code has changed too; build it without --text")
         for old, new in zip(run, code, strict=True):
             new.outputs, new.execution_count = old.outputs, old.execution_count
