@@ -680,7 +680,7 @@ checks.exercise_3(kappa)
 #
 # Do not use `token_f1` this time. What could your judge be fooled by that the check does not try?
 #
-# <details><summary>Hint</summary>`prompt.split("`")` has the reference at 3 and the [response](../book/glossary.md#response) at 5, unless a text holds backticks itself. What should happen to words of the response that the reference does not have?</details>
+# <details><summary>Hint</summary>`prompt.split("`")` has the reference at 3 and the response at 5, unless a text holds backticks itself. What should happen to words of the response that the reference does not have?</details>
 
 
 # %% tags=["exercise"]

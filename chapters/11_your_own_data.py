@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 11 Your own data
 #
-# **You will learn** to bring a data set of your own, to say before training what would count as success, to beat a baseline on questions that are fixed, and
+# **You will learn** to bring a data set of your own, to say before training what would count as success, to beat a [baseline](../book/glossary.md#baseline) on questions that are fixed, and
 # to write a report that another person can check.
 #
-# **You need** chapters 2, 5 and 6 (data, training, overfitting), the intervals of chapters 7 and 10, and an idea. The notebook trains nothing; your own runs take some minutes each, in a terminal.
+# **You need** chapters 2, 5 and 6 (data, training, [overfitting](../book/glossary.md#overfitting)), the [intervals](../book/glossary.md#interval) of chapters 7 and 10, and an idea. The notebook trains nothing; your own runs take some minutes each, in a terminal.
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
@@ -13,12 +13,12 @@
 # %% [markdown]
 # ## 1 The task
 #
-# A community house gets messages. Each must go to one of six desks, and the rules on its walls should sound kinder. A small model could help. Somebody has written a first file of examples, fine-tuned the pocket model on it with
+# A community house gets messages. Each must go to one of six desks, and the rules on its walls should sound kinder. A small model could help. Somebody has written a first file of examples, [fine-tuned](../book/glossary.md#fine-tuning) the [pocket model](../book/glossary.md#pocket-model) on it with
 # the default settings, and recorded what that model answers to a set of fixed questions. This is the *baseline*. You bring better data, and see whether you beat it.
 #
 # | step | from chapter |
 # |---|---|
-# | bring data; find problems, duplicates, leaks | 1, 2, 3 |
+# | bring data; find problems, duplicates, [leaks](../book/glossary.md#leak) | 1, 2, 3 |
 # | decide what good means | 7, 8, 9 |
 # | train; change one thing at a time; stop in time | 4, 5, 6 |
 # | score once on the held-out set, in pairs | 7, 10 |
@@ -55,9 +55,9 @@ print("the baseline:", task.record["baseline"]["command"])
 # %% [markdown]
 # ## 2 Bring data
 #
-# Write your examples into one file, in whichever of the formats of chapter 2 you like: Alpaca, Dolly, or chat messages; a JSON list, or JSONL. What makes a good data set for so small a model?
+# Write your examples into one file, in whichever of the formats of chapter 2 you like: Alpaca, Dolly, or chat messages; a JSON list, or [JSONL](../book/glossary.md#jsonl). What makes a good data set for so small a model?
 #
-# * **The same instruction** as in the questions, or several wordings with that one among them. The model takes the form of the task from it.
+# * **The same [instruction](../book/glossary.md#instruction)** as in the questions, or several wordings with that one among them. The model takes the form of the task from it.
 # * **Every kind as often as the others.** A model that knows little says whatever it heard most.
 # * **Many different contents, in few forms.** "The tap drips" in ten rooms is one example. Ten things that break are ten.
 # * **Answers as short as the rule allows**, always in the same form. You may choose the form: "Repair" and "It is for the repair desk." are both right.
@@ -124,7 +124,7 @@ for e, found in zip(suspects, same, strict=True):
     print(found, "-", e.input or e.instruction[len(ASK) + 1 :])
 
 # %% [markdown]
-# Only one of four. The second holds the message within a longer text, the third has one word more. `find_leaks` looks for those too, the third kind by the shingles of `find_duplicates`:
+# Only one of four. The second holds the message within a longer text, the third has one word more. `find_leaks` looks for those too, the third kind by the [shingles](../book/glossary.md#shingle) of `find_duplicates`:
 
 # %%
 leaks = find_leaks(suspects, [question])
@@ -180,7 +180,7 @@ for lost in (0, 2, 5, 10, 20):
 # ```
 #
 # Each report (`runs/more-data/report.html`) has a test split of *your* examples with right and wrong by the same rules. On those you may look as often as you like; choose your version by them. With a
-# small file the test split is small, and so its interval is wide: `ift compare` shows it for two runs on the same data and seed.
+# small file the test split is small, and so its interval is wide: `ift compare` shows it for two runs on the same data and [seed](../book/glossary.md#random-seed).
 #
 # Why not choose by the held-out score? Watch what happens to people who do. Here are versions that do not differ at all: each answers every question right with the same chance, as the tosses of one
 # coin. Somebody tries *N* of them and reports the best.
@@ -272,7 +272,7 @@ low, high = again.interval()
 print(f"won {len(again.won)}, lost {len(again.lost)}, difference {again.difference:+.1%} ({low:+.1%} to {high:+.1%})")
 
 # %% [markdown]
-# It wins. But by what? More examples also mean more steps, for an epoch over a larger file is longer. Whether the starter file with as many steps would do as well, these numbers do not say, and the example's report admits it. Yours can do better: one more run
+# It wins. But by what? More examples also mean more steps, for an [epoch](../book/glossary.md#epoch) over a larger file is longer. Whether the starter file with as many steps would do as well, these numbers do not say, and the example's report admits it. Yours can do better: one more run
 # (`ift run --data` with the starter file and more `--epochs`), judged on your test split.
 #
 # ## 6 Read the errors
@@ -397,7 +397,7 @@ checks.exercise_2(find_copies)
 #
 # Expected: `p_value(6, 0)` is 0.03125 and `p_value(5, 0)` is 0.0625.
 #
-# <details><summary>Hint</summary>The chance of exactly k heads in n tosses is `math.comb(n, k) / 2**n`. Add it up from the larger of the two counts, double it for the other direction, and let 1 be the most.</details>
+# <details><summary>Hint</summary>The chance of exactly k successes in n tries is `math.comb(n, k) / 2**n`. Add it up from the larger of the two counts, double it for the other direction, and let 1 be the most.</details>
 
 
 # %% tags=["exercise"]
@@ -456,5 +456,5 @@ quiz("11_your_own_data")
 #
 # ## Where next
 #
-# You have walked the whole way: text, tokens, weights, loss, answers, numbers, and what may be said about them. A larger model (`ift run --model gpt2`) can do far more with the same file; the code reads the same. `ift_lib/evaluation/heldout.py` and
+# You have walked the whole way: text, [tokens](../book/glossary.md#token), [weights](../book/glossary.md#weights), [loss](../book/glossary.md#loss), answers, numbers, and what may be said about them. A larger model (`ift run --model gpt2`) can do far more with the same file; the code reads the same. `ift_lib/evaluation/heldout.py` and
 # `ift_lib/course/score_command.py` are this chapter's; `ift_lib/assets/capstone/README.md` is the card of its data.

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 12 Adapters (bonus)
 #
-# **You will learn** to fine-tune a model by a small correction beside its frozen weights (*LoRA*, low-rank adaptation), to compute what that saves, to compare it
+# **You will learn** to [fine-tune](../book/glossary.md#fine-tuning) a model by a small correction beside its frozen [weights](../book/glossary.md#weights) (*LoRA*, low-rank adaptation), to compute what that saves, to compare it
 # with training everything, to add the correction to the weights when all is done, and to hand it on as a small file.
 #
 # **You need** chapters 4 and 5 (a model's matrices, a training run), Python, a little PyTorch and linear algebra (matrix products).
@@ -30,7 +30,7 @@ assert torch.linalg.matrix_rank(torch.randn(6, 8, generator=generator)) == 6  # 
 
 # %% [markdown]
 # The *rank* of a matrix is the number of its rows that say something new; all others are mixtures of those. Here every row is a mixture of the two rows of `A`. The larger
-# the matrix, the more is saved. For the widest kind in the pocket model, and rank 8:
+# the matrix, the more is saved. For the widest kind in the [pocket model](../book/glossary.md#pocket-model), and rank 8:
 
 # %%
 from ift_lib import load_pretrained
@@ -96,8 +96,8 @@ print("LoRALinear: the same output, the same merged matrix")
 # %% [markdown]
 # ## 3 The whole model
 #
-# `add_lora` freezes a model and puts such a module in the place of each layer that it is told. In GPT-2 these are called `c_attn` (queries, keys, values), `c_proj` (the way out of attention,
-# and of the feed-forward part) and `c_fc` (the way into the feed-forward part). How many numbers are trained then? Count first, then look:
+# `add_lora` freezes a model and puts such a module in the place of each layer that it is told. In [GPT-2](../book/glossary.md#gpt-2) these are called `c_attn` (queries, keys, values), `c_proj` (the way out of [attention](../book/glossary.md#attention),
+# and of the [feed-forward](../book/glossary.md#feed-forward) part) and `c_fc` (the way into the feed-forward part). How many numbers are trained then? Count first, then look:
 
 # %%
 from ift_lib import add_lora, lora_parameter_count, trainable_parameter_count
@@ -112,7 +112,7 @@ assert trained == layers * in_a_block == lora_parameter_count(model.config, conf
 print(f"trained: {trained:,} of {everything:,} parameters ({trained / everything:.1%})")
 
 # %% [markdown]
-# What is that good for? A training run holds, whatever the batch: the weights; a gradient for each weight that is trained; and two running means of AdamW for each of those (chapter 5). All
+# What is that good for? A training run holds, whatever the [batch](../book/glossary.md#batch): the weights; a [gradient](../book/glossary.md#gradient) for each weight that is trained; and two running means of [AdamW](../book/glossary.md#adam) for each of those (chapter 5). All
 # are numbers of four bytes.
 
 # %%
@@ -138,7 +138,7 @@ print(f"together {full / 1e6:.0f} MB and {small / 1e6:.0f} MB")
 #
 # ## 4 Everything, or adapters?
 #
-# The same examples in the same order, once with all weights and once with adapters. Adapters want a higher learning rate: they begin at zero, and have a long way to go.
+# The same examples in the same order, once with all weights and once with adapters. Adapters want a higher [learning rate](../book/glossary.md#learning-rate): they begin at zero, and have a long way to go.
 
 # %%
 from ift_lib import PHI3, TrainConfig, encode_example, load_examples, split_examples, train
@@ -188,7 +188,7 @@ finish(Picture(figure, series, "Training loss by step, with all weights and with
 assert all(points[-1][1] < points[0][1] - 1.5 for points in series.values())
 
 # %% [markdown]
-# One seed, one short run: do not read more into the difference than that both learn. Over many epochs on much data, training everything can fit more; on a little data that is not always a gain
+# One [seed](../book/glossary.md#random-seed), one short run: do not read more into the difference than that both learn. Over many [epochs](../book/glossary.md#epoch) on much data, training everything can fit more; on a little data that is not always a gain
 # (chapter 6).
 #
 # **How many ranks does a full correction use?** Take what full training has added to one matrix and ask how much of it the best product of rank 8 would keep. The *singular values* say: their
@@ -240,7 +240,7 @@ print("merged and unmerged: the same logits, the same answers; and the layers ar
 # %% [markdown]
 # ## 6 An adapter is a small file
 #
-# Instead of a whole model you may pass on the correction alone; whoever has the base model adds it. `save_adapter` writes the format of Hugging Face's library
+# Instead of a whole model you may pass on the correction alone; whoever has the [base model](../book/glossary.md#base-model) adds it. `save_adapter` writes the format of Hugging Face's library
 # [peft](https://huggingface.co/docs/peft), and `load_adapter` reads it.
 
 # %%
@@ -383,7 +383,7 @@ quiz("12_adapters")
 # ## Recap
 #
 # * LoRA freezes a matrix and trains a correction `B @ A` of low rank beside it: rank × (in + out) numbers instead of in × out.
-# * It saves the gradients and the optimizer's means of everything frozen. Weights and activations are still needed.
+# * It saves the gradients and the [optimizer](../book/glossary.md#optimizer)'s means of everything frozen. Weights and activations are still needed.
 # * `B` begins at zero, so nothing changes at first; `A` must not, or nothing is ever learned.
 # * Merged into the matrix, the correction costs nothing when the model answers, and the answers are the same.
 # * Unmerged, it is a small file that fits one base model; `peft` reads and writes the same format.
@@ -391,4 +391,4 @@ quiz("12_adapters")
 # ## Where next
 #
 # In the code: `ift_lib/lora.py` and `ift_lib/adapters.py`, both short. On the command line: `ift run --lora 8`, with `--lora-alpha` and `--lora-targets`.
-# [Chapter 5](05_training.ipynb) has the training loop, [chapter 6](06_overfitting.ipynb) overfitting, which adapters do not prevent.
+# [Chapter 5](05_training.ipynb) has the training loop, [chapter 6](06_overfitting.ipynb) [overfitting](../book/glossary.md#overfitting), which adapters do not prevent.

@@ -14,8 +14,8 @@ CHAPTERS = sorted((ROOT / "chapters").glob("[0-9][0-9]_*.py"))
 LINK = re.compile(r"\[([^\]]+)\]\(\.\./book/glossary\.md#([^)]+)\)")
 
 NOT_PROSE = re.compile(
-    r"<kbd>[^<]*</kbd>|```.*?```|`[^`]*`|\$\$.*?\$\$|!?\[[^\]]*\]\([^)]*\)|<[^>]*>"
-    r"|\*\*You (?:need|will learn)\*\*|^#[^\n]*$|^<details>[^\n]*$|https?://\S+",
+    r"^<details>[^\n]*$|<kbd>[^<]*</kbd>|```.*?```|`[^`]*`|\$\$.*?\$\$|!?\[[^\]]*\]\([^)]*\)|<[^>]*>"
+    r"|\*\*You (?:need|will learn)\*\*|^#[^\n]*$|https?://\S+",
     re.S | re.M,
 )
 """Where no term is looked for: code, formulas, links, headings, hints (HTML knows no Markdown links)."""
