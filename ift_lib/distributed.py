@@ -222,6 +222,8 @@ def in_step(model: GPT) -> Iterator[None]:
     with torch.no_grad():
         while add_up(0)[0]:
             model(torch.zeros(1, 1, dtype=torch.long, device=model.device))
+    # Without a backward pass the root unit would stay whole, and an optimizer made now would train the gathered copies.
+    model.reshard()  # type: ignore[operator]
 
 
 # --- weights and moments, whole on rank 0 and in parts elsewhere ---
