@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ift_lib.course.capstone_report import report_skeleton
 from ift_lib.data import EMBEDDED, Example, find_duplicates, load_examples
 from ift_lib.errors import InputError
 from ift_lib.evaluation.heldout import CAPSTONE, Comparison, compare_with_baseline, find_leaks, load_task
@@ -259,3 +260,16 @@ def test_the_rule_for_notices(answer: str, right: bool) -> None:
 def test_the_rule_for_desks(answer: str, right: bool) -> None:
     """Prevents a model that names every desk from being always right."""
     assert verify(BELL, answer) is right
+
+
+def test_the_example_report_has_the_numbers_of_its_score() -> None:
+    """Prevents a filled report whose numbers are another run's: all but the writer's own lines is recomputed."""
+    task = load_task()
+    run = json.loads((CAPSTONE / "example" / "scores.json").read_text(encoding="utf-8"))["runs"][0]
+    items = load_items(CAPSTONE / "example" / f"answers-{run['seed']}.jsonl")
+    skeleton = report_skeleton(task, run, [item.response for item in items]).splitlines()
+    filled = iter((CAPSTONE / "example" / "report.md").read_text(encoding="utf-8").splitlines())
+    for line in skeleton:
+        if line and not line.startswith("> "):
+            assert line in filled, f"the report lacks, at its place: {line}"  # `in` reads on to where it is
+    assert not any(line.startswith("> ") for line in (CAPSTONE / "example" / "report.md").read_text().splitlines())

@@ -222,7 +222,7 @@ def by_category(task: Task, comparison: Comparison) -> dict[str, dict[str, int]]
 def score_table(score: dict[str, Any]) -> str:
     """The score as lines of text."""
     n, looks = score["questions"], score["looks"]
-    lines = [f"{'':14} {'questions':>9} {'baseline':>9} {score['model'][-14:]:>14}"]
+    lines = [f"{'':14} {'questions':>9} {'baseline':>9} {'this model':>14}"]
     for name, c in [*score["categories"].items(), ("all", score)]:
         lines.append(f"{visible(name)[:14]:14} {c['questions']:9} {c['baseline_right']:9} {c['right']:14}")
     low, high = score["interval"]
