@@ -28,7 +28,7 @@ class Compute:
     compile: bool = False
     """Let torch.compile fuse the operations: a slow start, then faster steps."""
     checkpoint_activations: bool = False
-    """Keep only the input of each block and compute the rest twice: less memory, about a third more time."""
+    """Keep only the input of each block and compute the rest twice: less memory, a third more arithmetic."""
 
 
 FP32 = Compute()
@@ -120,7 +120,7 @@ def memory_needed(config: GPTConfig, step: Step, compute: Compute, shards: int =
     """About how many bytes training needs on each device; what the libraries take (CUDA: 0.5 GB) comes on top.
 
     `shards` is the number of processes that share the parameters (FSDP2), 1 without. `adapters` is the number of
-    parameters of adapters (LoRA), if those alone are trained. Within a tenth or so of what was
+    parameters of adapters (LoRA), if those alone are trained. Within a quarter of what was
     measured, as `tests/test_hardware.py` holds; kernels need scratch space that no formula sees.
     """
     P = parameter_count(config)
