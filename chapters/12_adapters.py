@@ -171,7 +171,7 @@ moved = {name for name, p in adapted.named_parameters() if not torch.equal(p, be
 assert moved == {name for name in before if "lora_" in name}
 print("both begin at the same loss and learn; with adapters, not one weight of the model itself has moved")
 
-# %% mystnb={"image": {"alt": "Training loss by step, all weights and adapters: two jagged curves that fall steeply in the first ten steps and then slowly, close to each other."}} tags=["approximate"]
+# %% mystnb={"image": {"alt": "Training loss by step, all weights and adapters: two jagged curves that go down and up together, and lower towards the end."}} tags=["approximate"]
 from ift_lib.picture import BLUE, VERMILLION, Picture, drawing, finish, new_figure
 
 figure, axes = new_figure((7.2, 3))
@@ -185,7 +185,9 @@ with drawing():
 finish(Picture(figure, series, "Training loss by step, with all weights and with adapters."), None)
 
 # %%
-assert all(points[-1][1] < points[0][1] - 1.5 for points in series.values())
+for points in series.values():
+    first, last = ([loss for _, loss in part] for part in (points[:8], points[-8:]))
+    assert sum(last) < sum(first) - 8 * 0.6  # a batch of its own kind is easier or harder, so eight together
 
 # %% [markdown]
 # One [seed](../book/glossary.md#random-seed), one short run: do not read more into the difference than that both learn. Over many [epochs](../book/glossary.md#epoch) on much data, training everything can fit more; on a little data that is not always a gain
