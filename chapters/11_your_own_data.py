@@ -8,7 +8,7 @@
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
-# | 180 min | 1 min | 1 GB | none |
+# | 180 min | 1 min | 0.7 GB | none |
 
 # %% [markdown]
 # ## 1 The task
@@ -277,7 +277,7 @@ print(f"won {len(again.won)}, lost {len(again.lost)}, difference {again.differen
 #
 # ## 6 Read the errors
 #
-# The score is known and written down, so now the questions may be read. Where does the example solution still go wrong?
+# The score is known and written down, so now the questions may be read, all answers in `score/answers.jsonl`. Yours is not known yet. So here the example's errors are shown as counts, without the texts:
 
 # %%
 wrong = [(q, item.response) for q, item, ok in zip(task.questions, answers, again.right, strict=True) if not ok]
@@ -288,9 +288,13 @@ for (reference, said), count in confused.most_common(5):
 desks = {q.output for q in task.questions if q.category == "desk"}
 named = {item.response for q, item in zip(task.questions, answers, strict=True) if q.category == "desk"}
 print("desks it never names:", sorted(desks - named))
-print("\nnotice:")
-for q, said in [pair for pair in wrong if pair[0].category == "notice"][:5]:
-    print(f"  {q.input:34} -> {said}")
+
+missing = Counter(
+    len(set(words_of(q.output).split()) - set(words_of(said).split())) for q, said in wrong if q.category == "notice"
+)
+print("\nnotice: words of the right one that the wrong answer lacks, how often")
+for words, count in sorted(missing.items()):
+    print(f"  {words:12} {count}")
 
 # %% [markdown]
 # It knows more desks than the baseline did, and not yet all of them. There is room for you.
@@ -313,7 +317,7 @@ for line in report.splitlines():
         print(line)
 
 # %% [markdown]
-# The example solution's own report, filled in, is `ift_lib/assets/capstone/example/report.md`. It is graded by a rubric that you can hold against your own work before anybody else does: [the rubric](../book/teacher/capstone_rubric.md). A beaten baseline is a small part of its points. An
+# The example solution's own report, filled in, is `ift_lib/assets/capstone/example/report.md`; as it quotes questions, open it when you have scored. A report is graded by a rubric that you can hold against your own work before anybody else does: [the rubric](../book/teacher/capstone_rubric.md). A beaten baseline is a small part of its points. An
 # honest "no clear difference", with errors read and named, is a good report.
 #
 # Is your idea a quite different task? Freeze a held-out set of your own: a folder with `heldout.json`, `baseline.jsonl` and `task.json` as in `ift_lib/assets/capstone/`, and `ift score RUN --task FOLDER`. Its categories must be ones that a rule can check (`verify.RULES`).
