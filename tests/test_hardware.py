@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -66,7 +67,8 @@ def test_what_does_not_fit_is_said_with_what_helps() -> None:
 
 
 MEASURE = """
-import resource, sys, torch
+import sys, torch
+from tiny import peak_kib
 from ift_lib.encoding import EOT, Encoded
 from ift_lib.hardware import Compute
 from ift_lib.model import GPT, GPTConfig
@@ -78,17 +80,18 @@ examples = [Encoded((*range(1, 201), EOT), 150)] * rows
 run = Run(model, examples, examples, TrainConfig(batch_size=rows), Compute(checkpoint_activations=recompute))
 for _ in range(2):
     run.take_step(range(rows))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(peak_kib() * 1024)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured with Linux's ru_maxrss, in KiB")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 @pytest.mark.parametrize("recompute", [False, True])
 def test_the_estimate_is_near_what_a_process_takes(recompute: bool) -> None:
     """Prevents an estimate that is only arithmetic: the rise of a real process's peak from batch 2 to batch 24."""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     peak = {
-        rows: int(subprocess.check_output([sys.executable, "-c", MEASURE, str(rows), str(recompute)]))
+        rows: int(subprocess.check_output([sys.executable, "-c", MEASURE, str(rows), str(recompute)], env=env))
         for rows in (2, 24)
     }
     config, compute = GPTConfig(n_positions=256, n_embd=192, n_layer=8, n_head=6), Compute("fp32", False, recompute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -260,6 +261,7 @@ def test_two_at_once_make_one_store(tmp_path: Path, large: None, cache: Path, mo
 
 CHILD = """
 import os, signal, sys, time
+from tiny import peak_kib
 from ift_lib import preparing, store_building
 from ift_lib.run import prepare
 from ift_lib.run_config import RunConfig
@@ -271,18 +273,18 @@ if sys.argv[2] == "full":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 if sys.argv[2] == "measure":
-    import resource
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_kib()
 data = prepare(RunConfig(data=sys.argv[1], max_validation=10, max_test=10), 512)
 if sys.argv[2] == "measure":
     batch = data.pick(data.split.train)[50]
-    print("grew", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    print("grew", peak_kib() - before)
 """
 
 
 def child(data: Path, what: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", CHILD, str(data), what]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
 
 def test_a_kill_in_the_middle_leaves_nothing_in_the_way(tmp_path: Path, large: None, cache: Path) -> None:
@@ -328,7 +330,7 @@ def test_where_stores_live(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     """Prevents examples from becoming Python objects, all at once: 50,000 of 4 kB are 200 MB of text alone."""
     path = tmp_path / "big.jsonl"

@@ -1,6 +1,9 @@
-"""A tiny model. Its own module, because a script that a test starts imports it too."""
+"""A tiny model, and what a process has had in memory. Its own module: scripts that tests start import it too."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import torch
 
@@ -16,3 +19,10 @@ def make_tiny(seed: int = 0, **changes: float) -> GPT:
         for p in model.parameters():
             p.mul_(3) if p.ndim == 2 else p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(1)) / 10)
     return model
+
+
+def peak_kib() -> int:
+    """The most memory this process has had resident. (`ru_maxrss` begins with that of the process that started it.)"""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert found
+    return int(found[1])
