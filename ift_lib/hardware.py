@@ -136,6 +136,8 @@ def memory_needed(config: GPTConfig, step: Step, compute: Compute, shards: int =
     block = 2 * 4 * c + number * (2 * c + 3 * c + 2 * c + 2 * d)
     kept = config.n_layer * 4 * c + block if compute.checkpoint_activations else config.n_layer * block
     logits = min(step.graded, MOST_LOGITS) * config.vocab_size * (3 * 4 + (2 if half else 0))
+    if step.graded > MOST_LOGITS:  # each piece has a gradient of the embedding, which is added to that of the others
+        logits += 2 * 4 * config.vocab_size * c
     return fixed + step.rows * step.length * kept + logits
 
 

@@ -12,15 +12,7 @@ from sphinx.application import Sphinx
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", process)
-    app.connect("env-check-consistency", forget_sourceless)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def forget_sourceless(app: Sphinx, env: Any) -> None:
-    """Modules without a source, such as builtins: viewcode makes no page for them, and would link to one."""
-    modules = getattr(env, "_viewcode_modules", {})
-    for name in [name for name, entry in modules.items() if not entry]:
-        del modules[name]
 
 
 def process(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:

@@ -33,6 +33,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("citation", Citation)
     app.add_html_math_renderer("ift_mathml", (visit_math, None), (visit_math_block, None))
     app.add_transform(WithoutBadges)
+    app.connect("html-page-context", drop_scripts, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -50,6 +51,16 @@ def add_address(app: Sphinx, config: Any) -> None:
     # Search and menu stand in the sidebar; the theme's second bar above the page would only repeat them.
     bars = {f"navbar_{place}": [] for place in ("start", "center", "end", "persistent")}
     config.html_theme_options = {**config.html_theme_options, **bars, "repository_url": address}
+
+
+def drop_scripts(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out thebe, which would run code on a server far away, and whatever an extension has added a second time."""
+    kept: dict[str, Any] = {}
+    for script in context["script_files"]:
+        body = script.attributes.get("body") or ""
+        if "THEBE" not in body and "sphinx-thebe" not in str(script.filename):
+            kept.setdefault(f"{script.filename} {body}", script)
+    context["script_files"] = list(kept.values())
 
 
 class WithoutBadges(SphinxTransform):
