@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from book_site import build
 from learner import Say
 from tiny import make_tiny
 
@@ -54,3 +57,14 @@ def say(capsys: pytest.CaptureFixture[str]) -> Say:
         return capsys.readouterr().out.strip()
 
     return said
+
+
+@pytest.fixture(scope="session")
+def website(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The book, built anew. Without its packages: a skip on a person's machine, a failure in CI."""
+    if missing := [
+        name for name in ("jupyter_book", "axe_playwright_python") if importlib.util.find_spec(name) is None
+    ]:
+        message = f"{', '.join(missing)} not installed; `make book` installs what the book needs"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    return build(tmp_path_factory.mktemp("book"))

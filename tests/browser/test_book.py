@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from book_site import ROOT, broken_links, build, served
+from book_site import ROOT, broken_links, served
 from playwright.sync_api import Page, Request, Response, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def website(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The book, built anew. Without its packages: a skip on a person's machine, a failure in CI."""
-    if missing := [
-        name for name in ("jupyter_book", "axe_playwright_python") if importlib.util.find_spec(name) is None
-    ]:
-        message = f"{', '.join(missing)} not installed; `make book` installs what the book needs"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    return build(tmp_path_factory.mktemp("book"))
 
 
 @pytest.fixture(scope="module")
