@@ -26,7 +26,8 @@ PATHS = sorted(path for path in CHAPTERS.rglob("*.ipynb") if ".ipynb_checkpoints
 def read(path: Path) -> Notebook:
     """A notebook of the repository, with what its checks compare it with."""
     solutions, language = path.parent.name == "solutions", languages.language_of(path)
-    times = json.loads((CHAPTERS / language.folder / "times.json").read_text(encoding="utf-8")).get(path.stem, {})
+    # A translation is the same program (tools/translations.py sees to that), so its times are those of the original.
+    times = json.loads((CHAPTERS / "times.json").read_text(encoding="utf-8")).get(path.stem, {})
     name = Path(language.folder, path.stem).as_posix()
     return Notebook(
         name,
