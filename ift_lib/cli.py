@@ -37,10 +37,10 @@ from ift_lib.course.warm_up_command import add_warm_up
 from ift_lib.distributed import joined
 from ift_lib.errors import InputError
 from ift_lib.generation import Sampling
-from ift_lib.hardware import choose_device
+from ift_lib.hardware import choose_device, keep_freed_memory
 from ift_lib.history import History
 from ift_lib.lora import LoRAConfig
-from ift_lib.model import SIZES
+from ift_lib.model import LAYOUTS, SIZES
 from ift_lib.run import resume, start
 from ift_lib.run_config import RunConfig, default_lr
 from ift_lib.templates import TEMPLATES
@@ -50,7 +50,7 @@ FIRST = os.environ.get("RANK", "0") == "0"
 """Whether this is the first of the processes that torchrun started, or the only one: the one that speaks."""
 
 TRAIN_OPTIONS = ("epochs", "batch_size", "micro_batch_size", "lr", "seed", "evals_per_epoch")
-HOW_OPTIONS = ("device", "precision", "compile", "checkpoint_activations", "shard")
+HOW_OPTIONS = ("device", "precision", "compile", "checkpoint_activations", "layout", "shard")
 """How the machine is used: a run may be resumed with others, and with another --micro-batch-size."""
 WHAT_OPTIONS = ("data", "model", "template", "skip_problems", "max_new_tokens", "max_validation", "max_test")
 RUN_OPTIONS = (*WHAT_OPTIONS, "tensorboard", *HOW_OPTIONS)
@@ -155,6 +155,12 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "--checkpoint-activations", action="store_true", help="compute each block twice: less memory, same result"
     )
     how.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        help="what training computes on a CPU: beginnings that rows share once (default), rows without padding, or "
+        "rows as they are padded, the plain and slow way",
+    )
+    how.add_argument(
         "--shard",
         action=argparse.BooleanOptionalAction,
         help="with torchrun: share the parameters out over the processes, for a model that does not fit one",
@@ -172,6 +178,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.resume and (also := given.keys() - {*HOW_OPTIONS, "micro_batch_size"}):
         options = ", ".join("--" + name.replace("_", "-") for name in sorted(also))
         raise InputError(f"--resume {args.resume}: goes on with the run's own settings; leave out {options}")
+    keep_freed_memory()
     with joined(), ProgressBar() as bar:
         if args.resume:
             folder = resume(args.resume, changes=given, on_step=bar)

@@ -9,6 +9,7 @@ Memory of a training step, in bytes, for P parameters (`memory_needed` adds them
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ class Compute:
     """Let torch.compile fuse the operations: a slow start, then faster steps."""
     checkpoint_activations: bool = False
     """Keep only the input of each block and compute the rest twice: less memory, a third more arithmetic."""
+    layout: str = "shared"
+    """What a loss computes on a CPU, one of LAYOUTS: "padded" is the plain way, to compare with."""
 
 
 FP32 = Compute()
@@ -72,6 +75,24 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name == "bf16" and device.type == "cuda" and not native:
         raise InputError(f"precision 'bf16': {torch.cuda.get_device_name(device)} does not compute in it; choose fp32")
     return name
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory it frees, for its next large tensors; on Linux with glibc, nothing elsewhere.
+
+    By default glibc gives blocks of 32 MB and more back at once, and each step then writes its gradient and its logits
+    into fresh pages, which can take longer than to compute them. The setting holds for the whole process (`mallopt`),
+    so a program of its own may ask for it, as `ift run` does, and a library not.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    libc = ctypes.CDLL(None)
+    if not hasattr(libc, "gnu_get_libc_version"):
+        return
+    trim_threshold, top_pad, mmap_max = -1, -2, -4  # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX of malloc.h
+    libc.mallopt(mmap_max, 0)
+    libc.mallopt(trim_threshold, 2**31 - 1)
+    libc.mallopt(top_pad, 64 * 2**20)
 
 
 def place_of(device: torch.device, compute: Compute, processes: int, *, sharded: bool) -> str:
@@ -120,8 +141,8 @@ def memory_needed(config: GPTConfig, step: Step, compute: Compute, shards: int =
     """About how many bytes training needs on each device; what the libraries take (CUDA: 0.5 GB) comes on top.
 
     `shards` is the number of processes that share the parameters (FSDP2), 1 without. `adapters` is the number of
-    parameters of adapters (LoRA), if those alone are trained. Within a quarter of what was
-    measured, as `tests/test_hardware.py` holds; kernels need scratch space that no formula sees.
+    parameters of adapters (LoRA), if those alone are trained. Rows are padded, as on a GPU. Within a quarter of what
+    was measured, as `tests/test_hardware.py` holds; kernels need scratch space that no formula sees.
     """
     P = parameter_count(config)
     c, d, half = config.n_embd, config.d_inner, compute.precision == "bf16"

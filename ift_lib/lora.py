@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ift_lib.errors import InputError
@@ -55,7 +54,7 @@ class LoRALinear(nn.Module):
 
     def __init__(self, base: nn.Linear, config: LoRAConfig, generator: torch.Generator | None = None) -> None:
         super().__init__()
-        self.base, self.config = base, config
+        self.base, self.config, self.dropout = base, config, nn.Dropout(config.dropout)
         bound = base.in_features**-0.5  # as nn.Linear begins; peft's choice too
         a = torch.empty(config.rank, base.in_features).uniform_(-bound, bound, generator=generator)
         self.lora_A = nn.Parameter(a.to(base.weight))
@@ -63,7 +62,7 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (…, in) -> (…, out), by way of (…, rank)."""
-        small = F.dropout(x, self.config.dropout, self.training) @ self.lora_A.T
+        small = self.dropout(x) @ self.lora_A.T
         return self.base(x) + self.config.scale * (small @ self.lora_B.T)
 
     @torch.no_grad()

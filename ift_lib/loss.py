@@ -42,10 +42,9 @@ def plain_response_loss(model: GPT, batch: Batch) -> LossSum:
 
 
 def response_loss(model: nn.Module, batch: Batch) -> LossSum:
-    """The same value and gradient with logits only where graded: the version that trains. Batch (B, T) -> LossSum.
+    """The same value and gradient with less work: the version that trains. Batch (B, T) -> LossSum.
 
-    With the prompt masked, about three positions in four need no row of the widest product in the model. It asks the
-    model for the loss itself (`summed_cross_entropy`), which makes not too many of those rows at a time.
+    The model itself computes the loss, and leaves out what changes nothing: padding, logits that nobody grades, and
+    all but one copy of a beginning that rows share (`prefix_tree.py`; `GPT.layout` chooses).
     """
-    where = batch.targets != IGNORE
-    return LossSum(model(batch.inputs, where, targets=batch.targets[where]), batch.graded)
+    return LossSum(model(batch.inputs, targets=batch.targets), batch.graded)

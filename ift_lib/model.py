@@ -4,7 +4,7 @@ Shapes, by letter, in every comment below:
 
     B  batch, rows          T  time, tokens in a row        C  channels, n_embd
     H  heads, n_head        D  head size, C / H             V  vocabulary, vocab_size
-    S  keys a query can look at (T, or all cached tokens)   N  positions where logits are wanted
+    S  keys a query can look at (T, or all cached tokens)   N  positions where logits are wanted, or nodes of a tree
 
 Module names equal those of Hugging Face's GPT2Model, so that a state dict needs no dictionary (`weights.py`).
 """
@@ -12,13 +12,16 @@ Module names equal those of Hugging Face's GPT2Model, so that a state dict needs
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from ift_lib.encoding import IGNORE
+from ift_lib.prefix_tree import PrefixTree, prefix_tree
 
 
 @dataclass(frozen=True)
@@ -114,20 +117,26 @@ class Attention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
         self.n_head, self.dropout, self.layer = config.n_head, config.dropout, layer
 
-    def forward(self, x: Tensor, look: Look | None) -> Tensor:
-        """x (B, T, C) -> (B, T, C). `look` is given when there is a cache."""
-        B, T, C = x.shape
+    def forward(self, x: Tensor, look: Look | PrefixTree | None) -> Tensor:
+        """x (B, T, C) -> (B, T, C), or nodes (N, C) -> (N, C). `look` says what is seen, if not just what is before."""
+        tree = look if isinstance(look, PrefixTree) else None
+        cached = look if isinstance(look, Look) else None
+        qkv = self.c_attn(x) if tree is None else tree.as_rows(self.c_attn(x))
+        qkv = qkv.float() if qkv.device.type == "cpu" else qkv
+        B, T, C = qkv.shape[0], qkv.shape[1], x.shape[-1]
         # (B, T, 3C) -> three of (B, H, T, D)
-        q, k, v = self.c_attn(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
-        if look is not None:
-            k, v = look.cache.store(self.layer, look.positions, k, v, look.seen)
-        y = F.scaled_dot_product_attention(
-            q, k, v,
-            attn_mask=None if look is None else look.visible,
-            is_causal=look is None,
-            dropout_p=self.dropout if self.training else 0.0,  # this function does not know about eval()
-        )  # fmt: skip
+        q, k, v = qkv.view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
+        if cached is not None:
+            k, v = cached.cache.store(self.layer, cached.positions, k, v, cached.seen)
+        with fp32_on_cpu():  # where its backward pass is slower in bf16
+            y = F.scaled_dot_product_attention(
+                q, k, v,
+                attn_mask=None if cached is None else cached.visible,
+                is_causal=cached is None,
+                dropout_p=self.dropout if self.training else 0.0,  # this function does not know about eval()
+            )  # fmt: skip
         y = y.transpose(1, 2).reshape(B, T, C)
+        y = y if tree is None else tree.as_nodes(y)
         return F.dropout(self.c_proj(y), self.dropout, self.training)
 
 
@@ -141,7 +150,7 @@ class MLP(nn.Module):
         self.dropout = config.dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+        """x (…, C) -> (…, C)."""
         x = F.gelu(self.c_fc(x), approximate="tanh")  # GPT-2's "gelu_new"; the exact GELU gives other logits
         return F.dropout(self.c_proj(x), self.dropout, self.training)
 
@@ -156,8 +165,8 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, look: Look | None) -> Tensor:
-        """x (B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, look: Look | PrefixTree | None) -> Tensor:
+        """x (B, T, C) -> (B, T, C), or nodes (N, C) -> (N, C)."""
         x = x + self.attn(self.ln_1(x), look)
         return x + self.mlp(self.ln_2(x))
 
@@ -197,6 +206,7 @@ class GPT(nn.Module):
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.checkpoint_activations = False  # True: training keeps each block's input only, and computes the rest twice
+        self.layout = "shared"  # what a loss computes, one of LAYOUTS
 
     @torch.no_grad()
     def init_weights(self, generator: torch.Generator | None = None) -> GPT:
@@ -229,13 +239,20 @@ class GPT(nn.Module):
         """
         T = input_ids.shape[1]
         look = Look.at(cache, T) if cache is not None else None
-        longest = T if look is None else look.seen
-        if longest > self.config.n_positions:
-            raise ValueError(
-                f"{longest} tokens: the context of this model is {self.config.n_positions}; shorten the text"
-            )
+        self._check_length(T if look is None else look.seen)
         positions = torch.arange(T, device=input_ids.device) if look is None else look.positions
-        x = self.wte(input_ids) + self.wpe(positions)
+        return self._blocks(input_ids, positions, look)
+
+    def _check_length(self, tokens: int) -> None:
+        if tokens > self.config.n_positions:
+            raise ValueError(
+                f"{tokens} tokens: the context of this model is {self.config.n_positions}; shorten the text"
+            )
+
+    def _blocks(self, ids: Tensor, positions: Tensor, look: Look | PrefixTree | None) -> Tensor:
+        """Token ids (…) at positions that broadcast to them -> the last hidden states (…, C), layer-normed."""
+        # A loss gives the embedding a whole gradient, as the output layer; its gradient as input joins that, sparsely.
+        x = F.embedding(ids, self.wte.weight, sparse=isinstance(look, PrefixTree)) + self.wpe(positions)
         x = F.dropout(x, self.config.dropout, self.training)
         for block in self.h:
             if self.checkpoint_activations and self.training:
@@ -254,32 +271,60 @@ class GPT(nn.Module):
         """Token ids (B, T) -> logits (B, T, V), or (N, V) at the N positions where the mask `where` (B, T) is True.
 
         Most of a batch needs no logits (prompt, padding, all but the last position when generating), and the
-        vocabulary is the widest product of the model: name the positions you want. With the `targets` (N,) of these
-        positions, the result is not their logits but their cross-entropy in nats, summed: a scalar.
+        vocabulary is the widest product of the model: name the positions you want. With `targets` (B, T) the result
+        is not logits but the cross-entropy in nats, summed over the targets that are not -100: a scalar.
         """
+        if targets is not None:
+            return self._summed_loss(input_ids, targets)
         x = self.hidden(input_ids, cache)
-        x = x if where is None else x[where]
-        return x @ self.wte.weight.T if targets is None else summed_cross_entropy(x, self.wte.weight, targets)
+        return F.linear(x if where is None else x[where], self.wte.weight)
+
+    def _summed_loss(self, input_ids: Tensor, targets: Tensor) -> Tensor:
+        """The loss of a batch, computed as `layout` says; only where that is cheaper: not on a GPU, not compiled."""
+        if self.layout == "padded" or self.device.type != "cpu" or torch.compiler.is_compiling():
+            where = targets != IGNORE
+            return summed_cross_entropy(self.hidden(input_ids)[where], self.wte.weight, targets[where])
+        tree = prefix_tree(input_ids, targets, share=self.layout == "shared" and not (self.training and self._drops()))
+        self._check_length(tree.rows.shape[1])
+        x = self._blocks(tree.ids, tree.positions, tree)
+        return summed_cross_entropy(x[tree.edges], self.wte.weight, tree.targets, tree.weights)
+
+    def _drops(self) -> bool:
+        """Whether training has dropout, which must fall anew on every row."""
+        return self.config.dropout > 0 or any(isinstance(m, nn.Dropout) and m.p > 0 for m in self.modules())
 
 
-MOST_LOGITS = 2048
-"""Rows of logits that a loss makes at a time: 400 MB in fp32, and twice that again while the gradient is computed."""
+LAYOUTS = ("shared", "flat", "padded")
+"""What a loss computes: each beginning that rows share once; every row, without padding; rows as they are padded."""
 
 
-def summed_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+MOST_LOGITS = 512
+"""Rows of logits that a loss makes at a time: 100 MB in fp32, and twice that again while the gradient is computed."""
+
+
+def summed_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, times: Tensor | None = None) -> Tensor:
     """The sum of -log p(target) in fp32: hidden states (N, C), embedding (V, C), targets (N,) -> a scalar.
 
-    Past MOST_LOGITS rows, the logits of so many rows are made at a time, and made again for the backward pass, so that
-    they never lie in memory all at once.
+    `times` (N,) says how often each counts; without it, once. Past MOST_LOGITS rows, the logits of so many rows are
+    made at a time, and made again for the backward pass, so that they never lie in memory all at once.
     """
+    times = torch.ones_like(targets) if times is None else times
 
-    def loss_of(x: Tensor, targets: Tensor) -> Tensor:
-        return F.cross_entropy((x @ weight.T).float(), targets, reduction="sum")
+    def loss_of(x: Tensor, targets: Tensor, times: Tensor) -> Tensor:
+        # Backward in bf16 would copy the embedding's gradient twice: on a CPU that takes longer than it saves.
+        with fp32_on_cpu() if torch.is_grad_enabled() else nullcontext():
+            logits = F.linear(x, weight).float()
+        return (F.cross_entropy(logits, targets, reduction="none") * times).sum()
 
     if len(x) <= MOST_LOGITS:
-        return loss_of(x, targets)
-    pieces = zip(x.split(MOST_LOGITS), targets.split(MOST_LOGITS), strict=True)
+        return loss_of(x, targets, times)
+    pieces = zip(x.split(MOST_LOGITS), targets.split(MOST_LOGITS), times.split(MOST_LOGITS), strict=True)
     return torch.stack([checkpoint(loss_of, *piece, use_reentrant=False) for piece in pieces]).sum()
+
+
+def fp32_on_cpu() -> torch.autocast:
+    """Inside, a CPU computes in the precision of what it is given, also where `autocast` asks for bf16 around it."""
+    return torch.autocast("cpu", enabled=False)
 
 
 @contextmanager

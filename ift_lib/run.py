@@ -179,7 +179,7 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
     def choose() -> tuple[torch.device, Compute]:
         device = choose_device(config.device)
         precision = choose_precision(config.precision, device)
-        return device, Compute(precision, config.compile, config.checkpoint_activations)
+        return device, Compute(precision, config.compile, config.checkpoint_activations, config.layout)
 
     device, compute = main_first(choose)
     model = shared_model(lambda: load_pretrained(config.model), device, sharded=config.shard)

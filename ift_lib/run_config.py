@@ -31,6 +31,8 @@ class RunConfig:
     """Train with torch.compile."""
     checkpoint_activations: bool = False
     """Train in less memory, computing each block twice."""
+    layout: str = "shared"
+    """What a loss computes on a CPU, one of LAYOUTS of model.py."""
     shard: bool = False
     """Share the parameters out over the processes (FSDP2) instead of giving each all of them (DDP)."""
     skip_problems: bool = False

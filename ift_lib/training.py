@@ -160,7 +160,7 @@ class Run:
         compute: Compute = FP32,
     ) -> None:
         self.model, self.config, self.compute = model, config, compute
-        model.checkpoint_activations = compute.checkpoint_activations
+        model.checkpoint_activations, model.layout = compute.checkpoint_activations, compute.layout
         self.trained: nn.Module = replicate(model, compile=compute.compile)
         self.train_set, self.validation_set = train_set, validation_set
         self.optimizer = make_optimizer(model, config)
