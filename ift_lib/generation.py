@@ -18,6 +18,7 @@ from ift_lib.data import Example
 from ift_lib.distributed import gather, in_step, share
 from ift_lib.encoding import EOT, decode, encode_prompt
 from ift_lib.errors import InputError
+from ift_lib.hardware import autocast
 from ift_lib.model import GPT, KVCache, mode
 from ift_lib.templates import Template
 
@@ -68,11 +69,13 @@ def generate_ids(
     sampling: Sampling = GREEDY,
     generator: torch.Generator | None = None,
     ended: Callable[[list[int]], bool] = lambda new: False,
+    precision: str = "fp32",
 ) -> list[list[int]]:
     """Continue every prompt until its EOT or its limit; returns the new ids only, the EOT included where one was said.
 
     `max_new_tokens` is one limit for all or one for each. `generator` (on the CPU) makes sampling repeatable. `ended`
-    is given the new ids of a prompt after each step, and may end it sooner.
+    is given the new ids of a prompt after each step, and may end it sooner. `precision` is fp32 or bf16 (autocast):
+    faster where the processor computes in it, and perhaps other tokens.
     Raises InputError when a prompt is empty or prompt + limit would pass the context length: beyond it the model has
     no positions, and dropping the start of a prompt unasked would answer another question.
     """
@@ -89,7 +92,7 @@ def generate_ids(
         return []
     answers: list[list[int]] = [[] for _ in prompts]
     rows = list(range(len(prompts)))  # row of the cache -> prompt
-    with mode(model, training=False):
+    with mode(model, training=False), autocast(model.device, precision):
         cache, logits = _prefill(model, prompts, max(len(p) + n for p, n in zip(prompts, limits, strict=True)))
         while True:
             tokens = sampling.choose(logits, generator)
@@ -137,10 +140,12 @@ def respond(
     batch_size: int = 16,
     sampling: Sampling = GREEDY,
     generator: torch.Generator | None = None,
+    precision: str = "fp32",
 ) -> list[Response]:
     """The model's answers to the instructions of `examples`, in their order; prompts of like length run together.
 
-    A prompt near the end of the context gets as many new tokens as there is room for.
+    `precision` is that of `generate_ids`. A prompt near the end of the context gets as many new tokens as there is
+    room for.
 
     Of many processes, each answers its share of the batches, and all get all the answers; sampled ones each makes for
     itself, because a draw depends on those before it.
@@ -153,7 +158,14 @@ def respond(
     responses: dict[int, Response] = {}
     with in_step(model):
         for chosen in share(batches) if sampling.temperature == 0 else batches:
-            new = generate_ids(model, [prompts[i] for i in chosen], [limits[i] for i in chosen], sampling, generator)
+            new = generate_ids(
+                model,
+                [prompts[i] for i in chosen],
+                [limits[i] for i in chosen],
+                sampling,
+                generator,
+                precision=precision,
+            )
             for i, ids in zip(chosen, new, strict=True):
                 responses[i] = Response(decode(ids).removesuffix(template.response_end).strip(), ids[-1] == EOT)
     everyone = {i: response for part in gather(responses) for i, response in part.items()}

@@ -77,6 +77,11 @@ def choose_precision(name: str, device: torch.device) -> str:
     return name
 
 
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Inside, matrix products are computed in `precision`; weights and gradients stay fp32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+
+
 def keep_freed_memory() -> None:
     """Let this process keep the memory it frees, for its next large tensors; on Linux with glibc, nothing elsewhere.
 

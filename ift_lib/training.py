@@ -44,7 +44,7 @@ from ift_lib.distributed import (
 )
 from ift_lib.encoding import Encoded
 from ift_lib.errors import InputError
-from ift_lib.hardware import FP32, Compute
+from ift_lib.hardware import FP32, Compute, autocast
 from ift_lib.history import History, Point
 from ift_lib.loss import LossSum, response_loss
 from ift_lib.model import GPT, mode
@@ -84,11 +84,6 @@ def accumulate_gradients(model: nn.Module, micro_batches: Sequence[Batch], preci
             (loss.total / (graded / world_size())).backward()
         total += loss.total.detach()
     return _over_all(LossSum(total, own))
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Inside, matrix products are computed in `precision`; weights and gradients stay fp32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def _over_all(own: LossSum) -> LossSum:

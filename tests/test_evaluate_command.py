@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
 
 import pytest
 import stub_benchmark
-import torch
 from run_folders import make_answer, make_run
 from tiny import make_tiny
 
+from ift_lib.cli import make_parser
 from ift_lib.course.benchmark_table import benchmark_table
-from ift_lib.course.evaluate_command import add_evaluate, find_subjects
+from ift_lib.course.evaluate_command import find_subjects
 from ift_lib.errors import InputError
 from ift_lib.evaluation import benchmarks
 from ift_lib.evaluation.tasks import Result, Score
@@ -37,9 +36,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def evaluate(*words: str) -> None:
-    parser = argparse.ArgumentParser()
-    add_evaluate(parser.add_subparsers(), lambda name: torch.device("cpu"))
-    args = parser.parse_args(["evaluate", *words])
+    args = make_parser(["evaluate"]).parse_args(["evaluate", *words])
     args.do(args)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
@@ -13,11 +12,10 @@ import nbformat
 import pytest
 from run_folders import make_answer, make_run
 
+from ift_lib.cli import make_parser
 from ift_lib.course import compare_command, judge_command, review_command
-from ift_lib.course.compare_command import add_compare
-from ift_lib.course.judge_command import add_judge, make_judge
+from ift_lib.course.judge_command import make_judge
 from ift_lib.course.judging import JUDGING
-from ift_lib.course.review_command import add_review
 from ift_lib.errors import InputError
 from ift_lib.evaluation import JudgeError, OllamaJudge, OpenAIJudge, StubJudge, load_items
 from ift_lib.evaluation.alpaca_eval_files import load_annotations, load_outputs
@@ -26,11 +24,7 @@ from ift_lib.evaluation.judge_backends import OpenAITokenJudge
 
 def ift(*arguments: str) -> None:
     """What `ift` does with these arguments."""
-    parser = argparse.ArgumentParser()
-    commands = parser.add_subparsers(required=True)
-    for add in (add_judge, add_compare, add_review):
-        add(commands)
-    args = parser.parse_args(arguments)
+    args = make_parser(arguments).parse_args(arguments)
     args.do(args)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -13,6 +14,22 @@ from ift_lib.errors import InputError
 from ift_lib.generation import Sampling, respond
 from ift_lib.templates import TEMPLATES
 from ift_lib.weights import load_pretrained
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of `ift chat`."""
+    parser.add_argument("run", metavar="RUN", help="folder of a finished run")
+    parser.add_argument(
+        "--temperature", type=float, default=0.0, help="0 takes the likeliest token (default); 1 samples"
+    )
+    parser.add_argument("--top-p", type=float, help="sample among the likeliest tokens that make up this share")
+    parser.add_argument("--seed", type=int, default=123, help="for sampling (default: 123)")
+    parser.add_argument("--max-new-tokens", type=int, default=128, help="longest answer, in tokens (default: 128)")
+    parser.set_defaults(do=_chat)
+
+
+def _chat(args: argparse.Namespace) -> None:
+    chat(Path(args.run), Sampling(args.temperature, top_p=args.top_p), args.seed, args.max_new_tokens)
 
 
 def chat(folder: Path, sampling: Sampling, seed: int, max_new_tokens: int) -> None:

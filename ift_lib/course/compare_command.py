@@ -47,13 +47,9 @@ METRICS = {
 }
 
 
-def add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`ift compare`."""
-    parser = commands.add_parser(
-        "compare",
-        help="compare the test answers of two or more runs",
-        description="Metrics side by side with intervals of the difference; with --judge, AlpacaEval's win rates.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of `ift compare`."""
+    parser.description = "Metrics side by side with intervals of the difference; with --judge, AlpacaEval's win rates."
     parser.add_argument("baseline", metavar="RUN_A", help="folder of a finished run: the baseline")
     parser.add_argument("runs", metavar="RUN_B", nargs="+", help="folder of another run with the same test examples")
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import platform
@@ -33,6 +34,11 @@ FILES = (
     "pocket/config.json",
     "pocket/model.safetensors",
 )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """`ift doctor` has none."""
+    parser.set_defaults(do=lambda args: print(report()))
 
 
 def report() -> str:

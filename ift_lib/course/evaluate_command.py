@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from ift_lib.evaluation import benchmarks
 from ift_lib.evaluation.benchmark_run import run_benchmark
 from ift_lib.evaluation.language_models import GPTLanguageModel, WithTemplate, fingerprint
 from ift_lib.evaluation.tasks import Benchmark, LanguageModel, Result
+from ift_lib.hardware import choose_device
 from ift_lib.hub import RELEASES
 from ift_lib.templates import TEMPLATES, Template
 from ift_lib.weights import load_pretrained
@@ -36,17 +37,10 @@ from ift_lib.weights import load_pretrained
 MODELS = ("pocket", *RELEASES)
 """Names that win over folders that are called the same, as for `load_pretrained`."""
 
-ChooseDevice = Callable[[str], torch.device]
-"""Of a name such as "auto": `run.choose_device`, which stands after `course` in the order of imports."""
 
-
-def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser], choose_device: ChooseDevice) -> None:
-    """The command and its options."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="put benchmarks to a model, or to a run's model before and after fine-tuning",
-        description="Put benchmarks to a model. Stopped, the same command goes on where it was.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of `ift evaluate`."""
+    parser.description = "Put benchmarks to a model. Stopped, the same command goes on where it was."
     parser.add_argument("benchmark", nargs="?", help="a name that --list shows, or all")
     parser.add_argument(
         "model", nargs="?", metavar="MODEL_OR_RUN", help="a model's name, its folder, or a run's folder"
@@ -64,7 +58,7 @@ def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser], 
     how.add_argument(
         "--out", metavar="FOLDER", help="for scores and answers (default: in the run, or evaluations/MODEL)"
     )
-    parser.set_defaults(do=lambda args: _evaluate(args, choose_device))
+    parser.set_defaults(do=_evaluate)
 
 
 def _above_0(text: str) -> int:
@@ -81,7 +75,7 @@ def _at_least(lowest: int, text: str) -> int:
     return int(text)
 
 
-def _evaluate(args: argparse.Namespace, choose_device: ChooseDevice) -> None:
+def _evaluate(args: argparse.Namespace) -> None:
     if args.list:
         print(list_benchmarks())
         return

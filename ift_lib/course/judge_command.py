@@ -64,13 +64,9 @@ openai:MODEL@URL (any server with OpenAI's chat API; a key is read from OPENAI_A
 transformers can load) or local:FOLDER/FILE.gguf"""
 
 
-def add_judge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`ift judge`."""
-    parser = commands.add_parser(
-        "judge",
-        help="ask a language model how good the test answers of a run are",
-        description="Ask a judge about every test answer. The same command goes on where it was stopped.",
-    )
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of `ift judge`."""
+    parser.description = "Ask a judge about every test answer. The same command goes on where it was stopped."
     parser.add_argument(
         "run",
         metavar="RUN",

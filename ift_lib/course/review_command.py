@@ -25,13 +25,11 @@ from ift_lib.files import write_text
 GRADES = "grades.sqlite"
 
 
-def add_review(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`ift review`."""
-    parser = commands.add_parser(
-        "review",
-        help="grade the test answers of a run by hand",
-        description="Read each answer beside its reference and grade it from 1 to 5. Blind, in an order of your own, "
-        "saved as you go.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of `ift review`."""
+    parser.description = (
+        "Read each answer beside its reference and grade it from 1 to 5. Blind, in an order of your own, "
+        "saved as you go."
     )
     parser.add_argument("run", metavar="RUN", help="folder of a finished run")
     parser.add_argument("--terminal", action="store_true", help="here, in place of JupyterLab")

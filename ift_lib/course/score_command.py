@@ -25,7 +25,7 @@ from typing import Any
 import torch
 
 from ift_lib.course.capstone_report import report_skeleton
-from ift_lib.course.evaluate_command import MODELS, ChooseDevice
+from ift_lib.course.evaluate_command import MODELS
 from ift_lib.course.show import visible
 from ift_lib.data import EMBEDDED, load_examples
 from ift_lib.errors import InputError
@@ -41,6 +41,7 @@ from ift_lib.evaluation.heldout import (
 from ift_lib.evaluation.language_models import fingerprint
 from ift_lib.files import append_lines, whole_lines, write_text
 from ift_lib.generation import Response, respond
+from ift_lib.hardware import choose_device
 from ift_lib.templates import ALPACA, TEMPLATES, Template
 from ift_lib.weights import load_pretrained
 
@@ -49,22 +50,20 @@ MAX_NEW_TOKENS = 48
 LOG = "heldout_scores.jsonl"
 
 
-def add_score(commands: argparse._SubParsersAction[argparse.ArgumentParser], choose_device: ChooseDevice) -> None:
-    """The command and its options."""
-    parser = commands.add_parser(
-        "score",
-        help="the capstone: does a run beat the baseline on the held-out set?",
-        description="Answer the held-out questions, compare with the baseline in pairs, write the score into the run.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of `ift score`."""
+    parser.description = (
+        "Answer the held-out questions, compare with the baseline in pairs, write the score into the run."
     )
     parser.add_argument("model", metavar="RUN_OR_MODEL", help="folder of a finished run, or a model's folder or name")
     parser.add_argument("--report", action="store_true", help="write a report with the numbers in it, to fill in")
     parser.add_argument("--data", metavar="FILE", help="what a model that is no run was trained on, to look for leaks")
     parser.add_argument("--task", metavar="FOLDER", default=CAPSTONE, help="another held-out set (default: our own)")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps or auto (default: cpu, for equal digits)")
-    parser.set_defaults(do=lambda args: _score(args, choose_device))
+    parser.set_defaults(do=_score)
 
 
-def _score(args: argparse.Namespace, choose_device: ChooseDevice) -> None:
+def _score(args: argparse.Namespace) -> None:
     task = load_task(args.task)
     contestant = find_contestant(args.model, args.data)
     report = contestant.out / "report.md"

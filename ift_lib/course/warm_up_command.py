@@ -28,13 +28,11 @@ PACKAGES = ("torch", "numpy", "tiktoken", "safetensors", "matplotlib", "ipywidge
 """What the chapters import, and what opens them."""
 
 
-def add_warm_up(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`ift warm-up`."""
-    parser = commands.add_parser(
-        "warm-up",
-        help="check everything, and fetch a model, the evening before a class",
-        description="Import every package, check every file of the course, let the pocket model answer. With --model, "
-        "download OpenAI's weights too, check their bytes and let that model answer.",
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Those of `ift warm-up`."""
+    parser.description = (
+        "Import every package, check every file of the course, let the pocket model answer. With --model, "
+        "download OpenAI's weights too, check their bytes and let that model answer."
     )
     parser.add_argument("--model", choices=list(RELEASES), help="also this model (default: none; needs the network)")
     parser.set_defaults(do=lambda args: warm_up(args.model))
