@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+
+import ift_lib
 
 PACKAGE = Path(__file__).parents[1] / "ift_lib"
 ARROW = """
@@ -37,3 +43,19 @@ def test_no_file_holds_two_ideas() -> None:
     """Prevents files that grow past what one sitting can read."""
     for path in PACKAGE.rglob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 340, f"{path.name} is too long: split it by idea"
+
+
+@pytest.mark.parametrize("start", ["import ift_lib", "from ift_lib.cli import main; main(['--help'])"])
+def test_nobody_waits_for_torch_who_does_not_use_it(start: str) -> None:
+    """Prevents an `ift --help` of two seconds, and an editor that freezes at `import ift_lib`."""
+    heavy = "assert not {'torch', 'numpy', 'tiktoken'} & set(sys.modules)"
+    code = f"import sys\ntry:\n    {start}\nexcept SystemExit: pass\n{heavy}"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_every_public_name_is_there() -> None:
+    """Prevents a name of `__all__` that no module has."""
+    for name in ift_lib.__all__:
+        assert hasattr(ift_lib, name) and name in dir(ift_lib)
+    with pytest.raises(AttributeError, match="no attribute 'GTP'"):
+        ift_lib.GTP  # noqa: B018
