@@ -9,7 +9,6 @@ Memory of a training step, in bytes, for P parameters (`memory_needed` adds them
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -80,24 +79,6 @@ def choose_precision(name: str, device: torch.device) -> str:
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Inside, matrix products are computed in `precision`; weights and gradients stay fp32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
-
-def keep_freed_memory() -> None:
-    """Let this process keep the memory it frees, for its next large tensors; on Linux with glibc, nothing elsewhere.
-
-    By default glibc gives blocks of 32 MB and more back at once, and each step then writes its gradient and its logits
-    into fresh pages, which can take longer than to compute them. The setting holds for the whole process (`mallopt`),
-    so a program of its own may ask for it, as `ift run` does, and a library not.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    libc = ctypes.CDLL(None)
-    if not hasattr(libc, "gnu_get_libc_version"):
-        return
-    trim_threshold, top_pad, mmap_max = -1, -2, -4  # M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX of malloc.h
-    libc.mallopt(mmap_max, 0)
-    libc.mallopt(trim_threshold, 2**31 - 1)
-    libc.mallopt(top_pad, 64 * 2**20)
 
 
 def place_of(device: torch.device, compute: Compute, processes: int, *, sharded: bool) -> str:

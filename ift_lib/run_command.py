@@ -9,7 +9,6 @@ from typing import Any
 from ift_lib.course.progress import ProgressBar
 from ift_lib.distributed import joined, rank
 from ift_lib.errors import InputError
-from ift_lib.hardware import keep_freed_memory
 from ift_lib.history import History
 from ift_lib.lora import LoRAConfig
 from ift_lib.model import LAYOUTS, SIZES
@@ -104,7 +103,6 @@ def _run(args: argparse.Namespace) -> None:
     if args.resume and (also := given.keys() - {*HOW_OPTIONS, "micro_batch_size"}):
         options = ", ".join("--" + name.replace("_", "-") for name in sorted(also))
         raise InputError(f"--resume {args.resume}: goes on with the run's own settings; leave out {options}")
-    keep_freed_memory()
     with joined():
         with ProgressBar() as bar:
             if args.resume:

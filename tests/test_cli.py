@@ -17,6 +17,8 @@ from tiny import make_tiny
 from ift_lib import cli, load_adapter, merge_lora
 from ift_lib.data import Example, save_examples
 from ift_lib.export import export_pretrained
+from ift_lib.history import History
+from ift_lib.model import LAYOUTS
 from ift_lib.weights import load_pretrained
 
 FILES = {
@@ -81,6 +83,18 @@ def test_options_do_what_they_say(place: Path) -> None:
     history = json.loads((place / "runs/1/history.json").read_text())
     assert [p["step"] for p in history["validation"]] == [0, 2, 5, 7, 10]
     assert cli.main(RUN) == 0 and (place / "runs/2/report.html").exists()
+
+
+def test_every_layout_is_the_same_run(place: Path) -> None:
+    """Prevents a fast run that ends elsewhere, and an option that goes nowhere."""
+    curves = []
+    for layout in LAYOUTS:
+        assert cli.main([*RUN, "--lr", "0.001", "--layout", layout, "--out", layout]) == 0
+        assert json.loads((place / layout / "machine.json").read_text())["layout"] == layout
+        curves.append([p.loss for p in History.load(place / layout / "history.json").validation])
+    assert curves[0][-1] < curves[0][0] - 0.1
+    for curve in curves[1:]:
+        assert curve == pytest.approx(curves[0], rel=1e-5)
 
 
 def test_one_seed_is_one_result(place: Path) -> None:
