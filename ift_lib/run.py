@@ -197,7 +197,7 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
     _say_what_is_used(data, config, say)
 
     test = [data.examples[i] for i in data.split.test]
-    before = _before(folder / "before.json", model, test, template, compute.precision)
+    before = _before(folder / "before.json", model, test, template)
     if config.lora:
         add_lora(model, config.lora, torch.Generator().manual_seed(config.train.seed))
         say(f"adapters of rank {config.lora.rank}: {trainable_parameter_count(model):,} parameters are trained")
@@ -220,7 +220,7 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
             save_adapter(model, folder / "adapter", base_name(config.model))
         merge_lora(model)
     generating = time.perf_counter()
-    responses = respond(model, test, template, max_new_tokens=config.max_new_tokens, precision=compute.precision)
+    responses = respond(model, test, template, max_new_tokens=config.max_new_tokens)
     finished = time.perf_counter()
     whole = whole_model(model)
     if whole is None:
@@ -262,10 +262,10 @@ def _memory(config: RunConfig, model: GPT, data: Prepared, device: torch.device,
     )  # fmt: skip
 
 
-def _before(path: Path, model: GPT, test: Sequence[Example], template: Template, precision: str) -> list[str]:
+def _before(path: Path, model: GPT, test: Sequence[Example], template: Template) -> list[str]:
     """The untrained model's answers, cut at 40 tokens (it rarely ends by itself); kept for a resumed run."""
     if not from_main(path.exists):
-        answers = [r.text for r in respond(model, test, template, max_new_tokens=40, precision=precision)]
+        answers = [r.text for r in respond(model, test, template, max_new_tokens=40)]
         from_main(lambda: write_text(path, _json(answers)))
     return from_main(lambda: list(json.loads(path.read_text(encoding="utf-8"))))
 
