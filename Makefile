@@ -13,6 +13,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
 BOOK   := $(VENV)/.ready-book
+PEERS  := .venv-bench
 EXTRAS ?= course,test,dev
 ARGS   ?=
 
@@ -22,7 +23,7 @@ PYTHONS := $(or $(PYTHON),python3 python3.10 python3.11 python3.12 python3.13 py
 # An environment whose Python has gone (an upgrade, a moved folder) is not ready.
 $(shell test -x $(PY) || rm -f $(READY) $(BOOK))
 
-.PHONY: help run test lab notebooks book slides release lint lock clean
+.PHONY: help run test lab notebooks book slides release bench lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -52,6 +53,9 @@ slides: $(READY)  ## make slides from the tagged cells of the chapters, in build
 release: $(READY)  ## one zip in dist/; with all packages, for a place without a network: ARGS=--wheels
 	@$(PY) tools/make_release.py $(ARGS)
 
+bench: $(PEERS)/.ready  ## time us beside the peers (half an hour; the machine must do nothing else)
+	@$(PEERS)/bin/python bench/speed.py $(ARGS)
+
 lint: $(READY)  ## formatter, linter and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
@@ -63,7 +67,7 @@ lock:  ## take the newest versions into constraints.txt (see the note at its top
 	    > constraints.new && mv constraints.new constraints.txt || { rm -f constraints.new; exit 1; }
 
 clean:  ## remove the environment, the caches and the built book; runs and data stay
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build ift_lib.egg-info book/_build
+	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache .mypy_cache .hypothesis build ift_lib.egg-info book/_build
 	find ift_lib tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # The stamp is the last thing written, so an install that was interrupted leaves none, and the next call begins
@@ -90,6 +94,13 @@ $(READY): pyproject.toml constraints.txt
 	fi
 	@rm -f $@
 	@$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"
+	@touch $@
+
+# The peers have an environment of their own: what they ask for is large, and some of it contradicts the rest.
+$(PEERS)/.ready: $(READY) bench/requirements.txt bench/requirements-alone.txt
+	@rm -rf $(PEERS) && $(PY) -m venv $(PEERS)
+	@$(PEERS)/bin/python -m pip install --disable-pip-version-check -c constraints.txt -r bench/requirements.txt -e .
+	@$(PEERS)/bin/python -m pip install --disable-pip-version-check --no-deps -r bench/requirements-alone.txt
 	@touch $@
 
 # What only the book needs is installed when it is first built.
