@@ -293,7 +293,7 @@ assert order != batch_order([len(e) for e in train_set], batch_size=16, seed=123
 # %%
 from ift_lib import respond
 
-del student, second, forgetful, four, optimizer
+del student, matrices, others, groups, watched, second, forgetful, four, optimizer
 
 asked = [examples[i] for i in split.test[:40]]
 answers_before = respond(model, asked, PHI3, max_new_tokens=24)
