@@ -141,6 +141,8 @@ class Progress:
 
 
 DEFAULTS = TrainConfig()
+MOST_TOKENS = 2048
+"""Tokens, padding included, that a CPU trains on at a time. The gradient of a step is the same in any pieces."""
 
 
 class Run:
@@ -158,6 +160,7 @@ class Run:
         model.checkpoint_activations, model.layout = compute.checkpoint_activations, compute.layout
         self.trained: nn.Module = replicate(model, compile=compute.compile)
         self.train_set, self.validation_set = train_set, validation_set
+        self.lengths = lengths_of(train_set)
         self.optimizer = make_optimizer(model, config)
         self.stopping = EarlyStopping(config.patience)
         self.history = History()
@@ -174,12 +177,15 @@ class Run:
         return self.history.train[-1].step if self.history.train else 0
 
     def micro_batches(self, indices: Sequence[int]) -> list[Batch]:
-        """This process's share of these training examples, cut into pieces of micro_batch_size.
+        """This process's share of these training examples, cut into pieces of micro_batch_size; on a CPU, without one,
+        into pieces of at most MOST_TOKENS, so that a few long examples do not decide how much memory a run takes.
 
         Every process gets as many pieces as the one with the largest share: they pass through the model together.
         """
         largest = math.ceil(len(indices) / world_size())
         size = self.config.micro_batch_size or largest
+        if self.config.micro_batch_size is None and self.model.device.type == "cpu":
+            size = min(size, max(1, MOST_TOKENS // max(self.lengths[i] for i in indices)))
         own = [self.train_set[i] for i in share(indices)]
         cuts = [own[at : at + size] for at in range(0, largest, size)]
         return [collate(cut, mask_prompt=self.config.mask_prompt) if cut else idle_batch() for cut in cuts]
@@ -297,11 +303,10 @@ def train(
         run.load(path)
     else:
         run.take_stock()
-    lengths = lengths_of(train_set)
     with mode(model, training=True):
         while run.step < run.steps and not run.stopped:
             epoch, done = divmod(run.step, run.steps_per_epoch)
-            for at, indices in enumerate(batch_order(lengths, config.batch_size, config.seed, epoch), 1):
+            for at, indices in enumerate(batch_order(run.lengths, config.batch_size, config.seed, epoch), 1):
                 if at <= done:
                     continue
                 run.take_step(indices)

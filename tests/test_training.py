@@ -14,9 +14,10 @@ import pytest
 import torch
 from tiny import make_tiny
 
+from ift_lib import training
 from ift_lib.checkpoint import load_checkpoint, save_checkpoint
 from ift_lib.data import Example
-from ift_lib.encoding import Encoded, encode_example
+from ift_lib.encoding import EOT, Encoded, encode_example
 from ift_lib.errors import InputError
 from ift_lib.history import History, Point
 from ift_lib.model import GPT
@@ -273,3 +274,19 @@ def test_history_survives_a_file(sets: tuple[list[Encoded], list[Encoded]], tmp_
     (tmp_path / "h.json").write_text(json.dumps({"train": 3}))
     with pytest.raises(InputError, match="no readable history"):
         History.load(tmp_path / "h.json")
+
+
+def test_long_examples_are_trained_on_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prevents a batch of long examples that takes gigabytes, and pieces that change the result."""
+    examples = [Encoded((*range(1, 20 + i), EOT), 5) for i in range(10)]
+    histories, widths = [], []
+    for most in (2048, 64, 1):
+        monkeypatch.setattr(training, "MOST_TOKENS", most)
+        model, seen = make_tiny(), []
+        model.register_forward_pre_hook(lambda module, args, seen=seen: seen.append(args[0].numel()))
+        histories.append(train(model, examples, examples[:1], TrainConfig(epochs=1, batch_size=5, lr=1e-3)))
+        widths.append(max(seen))
+    assert widths[1] <= 64 < widths[0] and widths[2] <= 28
+    for history in histories[1:]:
+        for ours, whole in zip(history.validation, histories[0].validation, strict=True):
+            assert ours.loss == pytest.approx(whole.loss, rel=1e-5)
