@@ -98,7 +98,7 @@ def generate_unit(who: str, config: GPTConfig, data: Path, repeats: int) -> dict
 
 def tokenise_unit(who: str, data: Path) -> dict[str, Any]:
     """50,000 examples: the entries of `data` again and again, each with its number, so that no cache helps."""
-    from ift_lib.encoding import BPE_FOLDER, encode_examples, get_tokenizer
+    from ift_lib.encoding import BPE_FOLDER, get_tokenizer
 
     entries = load_examples(data)
     many = [dataclasses.replace(e, instruction=f"{i}. {e.instruction}") for i, e in
@@ -113,7 +113,7 @@ def tokenise_unit(who: str, data: Path) -> dict[str, Any]:
         return lambda: tokenizer(texts)
 
     runs: dict[str, Callable[[], Callable[[], Any]]] = {
-        "ours": lambda: lambda: encode_examples(many, ALPACA),
+        "ours": lambda: lambda: [encode_example(e, ALPACA) for e in many],
         "tiktoken in a loop": lambda: lambda: [get_tokenizer().encode_ordinary(t) for t in texts],
         "transformers, fast tokenizer": fast,
     }

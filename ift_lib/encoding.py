@@ -12,9 +12,7 @@ exactly those that generation continues from.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -87,15 +85,6 @@ def encode_example(example: Example, template: Template) -> Encoded:
     prompt = encode_prompt(example, template)
     response = get_tokenizer().encode_ordinary(template.response(example))
     return Encoded((*prompt, *response, EOT), len(prompt))
-
-
-def encode_examples(examples: Sequence[Example], template: Template) -> list[Encoded]:
-    """`encode_example` of each, on all cores: tiktoken works outside Python's lock, so threads are enough."""
-    get_tokenizer()  # made once, before the threads need it
-    blocks = [examples[at : at + 1000] for at in range(0, len(examples), 1000)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        encoded = pool.map(lambda block: [encode_example(e, template) for e in block], blocks)
-        return [e for block in encoded for e in block]
 
 
 def decode(ids: Sequence[int]) -> str:

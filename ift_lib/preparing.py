@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ift_lib.data import Example, Problem, Split, examine, refuse, split_examples, too_long_problem
-from ift_lib.encoding import Encoded, encode_examples
+from ift_lib.encoding import Encoded, encode_example
 from ift_lib.store_building import open_store
 from ift_lib.templates import Template
 from ift_lib.token_store import StoredExamples, StoredProblems, StoredTexts, TokenStore, file_sha256, split_store
@@ -59,8 +59,7 @@ def prepare_data(
         split = split_store(store, max_length, **shares(len(store) - len(stored.too_long)), seed=seed)
         return Prepared(StoredTexts(store), store, split, stored, sha256)
     examined = examine(path)
-    usable = examined.examples
-    encoded = dict(zip(usable, encode_examples(list(usable.values()), template), strict=True))
+    encoded = {i: encode_example(e, template) for i, e in examined.examples.items()}
     long = [i for i, e in encoded.items() if len(e) - 1 > max_length]
     problems = examined.problems + [too_long_problem(i, len(encoded[i]) - 1, max_length) for i in long]
     if not skip_problems:
