@@ -8,7 +8,7 @@
 #
 # | for you | for the machine | memory | network |
 # |---|---|---|---|
-# | 50 min | 2 min | 2 GB | none |
+# | 50 min | 1 min | 2 GB | none |
 
 # %% [markdown]
 # ## 1 What low rank means
