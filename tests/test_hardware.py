@@ -78,7 +78,7 @@ rows, recompute = int(sys.argv[1]), sys.argv[2] == "True"
 model = GPT(GPTConfig(n_positions=256, n_embd=192, n_layer=8, n_head=6)).init_weights(torch.Generator().manual_seed(0))
 examples = [Encoded((*range(1, 201), EOT), 180)] * rows
 compute = Compute(checkpoint_activations=recompute, layout="padded")
-run = Run(model, examples, examples, TrainConfig(batch_size=rows), compute)
+run = Run(model, examples, examples, TrainConfig(batch_size=rows, micro_batch_size=rows), compute)
 for _ in range(2):
     run.take_step(range(rows))
 print(peak_kib() * 1024)
