@@ -99,7 +99,7 @@ def show_supervision(encoded: Encoded, mask_prompt: bool = True) -> str:
     The first token is never graded, for nothing predicts it.
 
     >>> from ift_lib.templates import ALPACA
-    >>> print(show_supervision(encode_example(Example("Say hi.", output="Hi!"), ALPACA))[-28:])
+    >>> print(show_supervision(encode_example(Example("Say hi.", output="Hi!"), ALPACA))[-32:])
     Response:
     [Hi][!][<|endoftext|>]
     """
