@@ -11,7 +11,6 @@ runs its GPT-NeoX block at the same widths. Every peer is used the way its own d
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -372,6 +371,3 @@ GENERATORS: dict[str, Callable[[GPTConfig], Callable[[Sequence[Sequence[int]], i
     "transformers, one by one": lambda c: generate_hf(c, "fp32", together=False),
     "book": generate_book,
 }
-
-if __name__ == "__main__":
-    sys.exit("start bench/speed.py, or one unit with bench/unit.py")

@@ -1,8 +1,8 @@
 """The tokens of a batch that need computing: no padding, and a beginning that rows share only once.
 
-    Below is an … Plural of cat EOT                                   ┌─ cat ── EOT
-    Below is an … Plural of dog EOT      Below ── is ── an … ── of ───┤
-    Below is an … Rhyme                                      └─ Rhyme └─ dog ── EOT
+    Below is … Plural of cat: cats                                    ┌─ cat ── : ── cats
+    Below is … Plural of dog: dogs      Below ─ is ─ … ┬─ Plural ─ of ┴─ dog ── : ── dogs
+    Below is … Rhyme of cat: hat                       └─ Rhyme ── of ── cat ── : ── hat
 
 In a causal model a token's hidden state depends on nothing but the tokens before it. Rows that begin with the same
 tokens therefore have the same states there, and the same loss; a node of the tree stands for all of them. Everything
