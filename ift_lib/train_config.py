@@ -17,7 +17,7 @@ class TrainConfig:
     batch_size: int = 16
     """Examples in an optimizer step, of all processes together."""
     micro_batch_size: int | None = None
-    """Examples in the memory of a process at a time; None: its whole share, on a CPU up to MOST_TOKENS of training.py."""
+    """Examples in the memory of a process at a time; None: its share, on a CPU up to MOST_TOKENS (training.py)."""
     lr: float = 3e-4
     """Highest learning rate, reached after the warm-up."""
     warmup: float = 0.05
