@@ -1,4 +1,4 @@
-"""How time and memory of training grow: `.venv-bench/bin/python bench/scaling.py --out book/beyond/scaling.json`.
+"""How time and memory of training grow: `.venv-bench/bin/python bench/scaling.py --out bench/results/scaling.json`.
 
 Four ladders, one thing changed at a time: the number of examples of a run (memory must not grow), the tokens of a row,
 the rows of a batch, the size of the model. Each rung is a process of its own; the growth is a straight line through the
@@ -88,6 +88,11 @@ def prediction(seconds_per_flop: float) -> dict[str, dict[str, float]]:
     }
 
 
+def short(number: float) -> str:
+    """12,000 as 12k, 7,291,776 as 7M."""
+    return f"{number / 1e6:.0f}M" if number >= 1e6 else f"{number / 1e3:.0f}k" if number >= 1e3 else f"{number:g}"
+
+
 def draw(ladders: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Seconds of a step (above) and peak memory (below) along each ladder, both axes logarithmic."""
     figure, axes = plt.subplots(2, len(ladders), figsize=(12, 5), sharey="row", layout="constrained")
@@ -96,6 +101,10 @@ def draw(ladders: dict[str, list[dict[str, Any]]], path: Path) -> None:
             ax = axes[row, column]
             ax.loglog([r["size"] for r in rungs], [r[key] for r in rungs], "o-", color="#0072b2")
             ax.grid(alpha=0.3)
+            ax.set_xticks([r["size"] for r in rungs], [short(r["size"]) for r in rungs])
+            ax.minorticks_off()
+            ticks = (0.1, 0.3, 1, 3) if key == "step" else (0.5, 1, 2, 3)
+            ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
             if row:
                 ax.set_xlabel(name)
             if not column:
