@@ -1,6 +1,6 @@
 """Talking to the model: many prompts at once, one new token each per step.
 
-    prefill   all prompts, right-padded, one pass; their keys and values go into the cache
+    prefill   all prompts, one pass (what they share, once); their keys and values go into the cache
     decode    one token per row and step, each at its own row's position; a row that says EOT leaves
 
 The tokens are those of asking one prompt at a time without a cache: right padding is never looked at (`KVCache`).

@@ -4,7 +4,7 @@ Memory of a training step, in bytes, for P parameters (`memory_needed` adds them
 
     weights 4P    gradients 4P    AdamW's moments 8P    bf16 copies of the weights 2P
     activations   what the backward pass reads again, for each token and block
-    logits        a row of the vocabulary for each graded token (MOST_LOGITS at a time), three times
+    logits        a row of the vocabulary for each graded token (MOST_LOGITS at a time)
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from ift_lib.cross_entropy import MOST_LOGITS
 from ift_lib.errors import InputError
-from ift_lib.model import MOST_LOGITS, GPTConfig
+from ift_lib.model import GPTConfig
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,9 @@ def memory_needed(config: GPTConfig, step: Step, compute: Compute, shards: int =
     # and both sides of the GELU.
     block = 2 * 4 * c + number * (2 * c + 3 * c + 2 * c + 2 * d)
     kept = config.n_layer * 4 * c + block if compute.checkpoint_activations else config.n_layer * block
-    logits = min(step.graded, MOST_LOGITS) * config.vocab_size * (3 * 4 + (2 if half else 0))
+    logits = min(step.graded, MOST_LOGITS) * config.vocab_size * (2 * 4 if half else 4)  # bf16: and two such copies
     if step.graded > MOST_LOGITS:  # each piece has a gradient of the embedding, which is added to that of the others
-        logits += 2 * 4 * config.vocab_size * c
+        logits += 4 * config.vocab_size * c
     return fixed + step.rows * step.length * kept + logits
 
 

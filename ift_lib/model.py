@@ -12,7 +12,7 @@ Module names equal those of Hugging Face's GPT2Model, so that a state dict needs
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ift_lib.cross_entropy import Tie, fp32_on_cpu, summed_cross_entropy, tied_embedding
 from ift_lib.encoding import IGNORE
 from ift_lib.prefix_tree import PrefixTree, prefix_tree
 
@@ -117,22 +118,22 @@ class Attention(nn.Module):
         self.c_proj = nn.Linear(config.n_embd, config.n_embd)
         self.n_head, self.dropout, self.layer = config.n_head, config.dropout, layer
 
-    def forward(self, x: Tensor, look: Look | PrefixTree | None) -> Tensor:
+    def forward(self, x: Tensor, look: Look | None) -> Tensor:
         """x (B, T, C) -> (B, T, C), or nodes (N, C) -> (N, C). `look` says what is seen, if not just what is before."""
-        tree = look if isinstance(look, PrefixTree) else None
-        cached = look if isinstance(look, Look) else None
+        tree = None if look is None else look.tree
+        visible = None if look is None else look.visible
         qkv = self.c_attn(x) if tree is None else tree.as_rows(self.c_attn(x))
         qkv = qkv.float() if qkv.device.type == "cpu" else qkv
         B, T, C = qkv.shape[0], qkv.shape[1], x.shape[-1]
         # (B, T, 3C) -> three of (B, H, T, D)
         q, k, v = qkv.view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)
-        if cached is not None:
-            k, v = cached.cache.store(self.layer, cached.positions, k, v, cached.seen)
+        if look is not None and look.cache is not None:
+            k, v = look.cache.store(self.layer, look.positions, k, v, look.seen)
         with fp32_on_cpu():  # where its backward pass is slower in bf16
             y = F.scaled_dot_product_attention(
                 q, k, v,
-                attn_mask=None if cached is None else cached.visible,
-                is_causal=cached is None,
+                attn_mask=visible,
+                is_causal=visible is None,
                 dropout_p=self.dropout if self.training else 0.0,  # this function does not know about eval()
             )  # fmt: skip
         y = y.transpose(1, 2).reshape(B, T, C)
@@ -165,7 +166,7 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.mlp = MLP(config)
 
-    def forward(self, x: Tensor, look: Look | PrefixTree | None) -> Tensor:
+    def forward(self, x: Tensor, look: Look | None) -> Tensor:
         """x (B, T, C) -> (B, T, C), or nodes (N, C) -> (N, C)."""
         x = x + self.attn(self.ln_1(x), look)
         return x + self.mlp(self.ln_2(x))
@@ -173,12 +174,13 @@ class Block(nn.Module):
 
 @dataclass(frozen=True)
 class Look:
-    """Where the tokens of a cached step stand and what they can see; the same for every layer."""
+    """Where tokens stand and what they can see, the same for every layer, if not just rows that see what is before."""
 
-    cache: KVCache
-    positions: Tensor  # (B, T) absolute
-    visible: Tensor  # (B, 1, T, S) True where the query at T may see the key at S
+    positions: Tensor  # absolute; (B, T), or (T,) without a cache
     seen: int  # S
+    cache: KVCache | None = None  # keys and values go into it, and come from it
+    visible: Tensor | None = None  # (B, 1, T, S) True where the query at T may see the key at S; None: what is before
+    tree: PrefixTree | None = None  # x holds its nodes, not rows
 
     @classmethod
     def at(cls, cache: KVCache, T: int) -> Look:
@@ -187,7 +189,13 @@ class Look:
         positions = cache.lengths[:, None] + steps
         seen = int(cache.lengths.max()) + T
         keys = torch.arange(seen, device=steps.device)
-        return cls(cache, positions, (keys <= positions[:, :, None])[:, None], seen)
+        return cls(positions, seen, cache, (keys <= positions[:, :, None])[:, None])
+
+    @classmethod
+    def through(cls, tree: PrefixTree, cache: KVCache | None = None) -> Look:
+        """The rows of a tree, each from its position 0; `cache`, still empty, gets what they show."""
+        B, T = tree.rows.shape
+        return cls(torch.arange(T, device=tree.rows.device).expand(B, T), T, cache, tree=tree)
 
 
 class GPT(nn.Module):
@@ -241,7 +249,7 @@ class GPT(nn.Module):
         look = Look.at(cache, T) if cache is not None else None
         self._check_length(T if look is None else look.seen)
         positions = torch.arange(T, device=input_ids.device) if look is None else look.positions
-        return self._blocks(input_ids, positions, look)
+        return self._blocks(self.wte(input_ids), positions, look)
 
     def _check_length(self, tokens: int) -> None:
         if tokens > self.config.n_positions:
@@ -249,11 +257,9 @@ class GPT(nn.Module):
                 f"{tokens} tokens: the context of this model is {self.config.n_positions}; shorten the text"
             )
 
-    def _blocks(self, ids: Tensor, positions: Tensor, look: Look | PrefixTree | None) -> Tensor:
-        """Token ids (…) at positions that broadcast to them -> the last hidden states (…, C), layer-normed."""
-        # A loss gives the embedding a whole gradient, as the output layer; its gradient as input joins that, sparsely.
-        x = F.embedding(ids, self.wte.weight, sparse=isinstance(look, PrefixTree)) + self.wpe(positions)
-        x = F.dropout(x, self.config.dropout, self.training)
+    def _blocks(self, x: Tensor, positions: Tensor, look: Look | None) -> Tensor:
+        """Embedded tokens (…, C) at positions that broadcast to them -> the last hidden states (…, C), layer-normed."""
+        x = F.dropout(x + self.wpe(positions), self.config.dropout, self.training)
         for block in self.h:
             if self.checkpoint_activations and self.training:
                 x = checkpoint(block, x, look, use_reentrant=False)
@@ -273,21 +279,38 @@ class GPT(nn.Module):
         Most of a batch needs no logits (prompt, padding, all but the last position when generating), and the
         vocabulary is the widest product of the model: name the positions you want. With `targets` (B, T) the result
         is not logits but the cross-entropy in nats, summed over the targets that are not -100: a scalar.
+
+        With `where` and a cache, the cache is empty and the ids are prompts: what follows the last True of a row is
+        padding.
         """
         if targets is not None:
             return self._summed_loss(input_ids, targets)
+        if where is not None and cache is not None and self._leaves_out_padding():
+            return self._prefill(input_ids, where, cache)
         x = self.hidden(input_ids, cache)
         return F.linear(x if where is None else x[where], self.wte.weight)
 
     def _summed_loss(self, input_ids: Tensor, targets: Tensor) -> Tensor:
-        """The loss of a batch, computed as `layout` says; only where that is cheaper: not on a GPU, not compiled."""
-        if self.layout == "padded" or self.device.type != "cpu" or torch.compiler.is_compiling():
+        """The loss of a batch, computed as `layout` says."""
+        if not self._leaves_out_padding():
             where = targets != IGNORE
             return summed_cross_entropy(self.hidden(input_ids)[where], self.wte.weight, targets[where])
         tree = prefix_tree(input_ids, targets, share=self.layout == "shared" and not (self.training and self._drops()))
         self._check_length(tree.rows.shape[1])
-        x = self._blocks(tree.ids, tree.positions, tree)
-        return summed_cross_entropy(x[tree.edges], self.wte.weight, tree.targets, tree.weights)
+        tie = Tie()
+        x = self._blocks(tied_embedding(tree.ids, self.wte.weight, tie), tree.positions, Look.through(tree))
+        return summed_cross_entropy(x[tree.edges], self.wte.weight, tree.targets, tree.weights, tie)
+
+    def _prefill(self, input_ids: Tensor, where: Tensor, cache: KVCache) -> Tensor:
+        """Prompts (B, T) into an empty cache -> the logits (N, V) at their wanted positions; `layout` as in a loss."""
+        tree = prefix_tree(input_ids, torch.where(where, 0, IGNORE), share=self.layout == "shared")
+        self._check_length(tree.rows.shape[1])
+        x = self._blocks(self.wte(tree.ids), tree.positions, Look.through(tree, cache))
+        return F.linear(x[tree.rows[where[:, : tree.rows.shape[1]]]], self.wte.weight)
+
+    def _leaves_out_padding(self) -> bool:
+        """Only where that is cheaper: not on a GPU, not compiled."""
+        return self.layout != "padded" and self.device.type == "cpu" and not torch.compiler.is_compiling()
 
     def _drops(self) -> bool:
         """Whether training has dropout, which must fall anew on every row."""
@@ -296,35 +319,6 @@ class GPT(nn.Module):
 
 LAYOUTS = ("shared", "flat", "padded")
 """What a loss computes: each beginning that rows share once; every row, without padding; rows as they are padded."""
-
-
-MOST_LOGITS = 512
-"""Rows of logits that a loss makes at a time: 100 MB in fp32, and twice that again while the gradient is computed."""
-
-
-def summed_cross_entropy(x: Tensor, weight: Tensor, targets: Tensor, times: Tensor | None = None) -> Tensor:
-    """The sum of -log p(target) in fp32: hidden states (N, C), embedding (V, C), targets (N,) -> a scalar.
-
-    `times` (N,) says how often each counts; without it, once. Past MOST_LOGITS rows, the logits of so many rows are
-    made at a time, and made again for the backward pass, so that they never lie in memory all at once.
-    """
-    times = torch.ones_like(targets) if times is None else times
-
-    def loss_of(x: Tensor, targets: Tensor, times: Tensor) -> Tensor:
-        # Backward in bf16 would copy the embedding's gradient twice: on a CPU that takes longer than it saves.
-        with fp32_on_cpu() if torch.is_grad_enabled() else nullcontext():
-            logits = F.linear(x, weight).float()
-        return (F.cross_entropy(logits, targets, reduction="none") * times).sum()
-
-    if len(x) <= MOST_LOGITS:
-        return loss_of(x, targets, times)
-    pieces = zip(x.split(MOST_LOGITS), targets.split(MOST_LOGITS), times.split(MOST_LOGITS), strict=True)
-    return torch.stack([checkpoint(loss_of, *piece, use_reentrant=False) for piece in pieces]).sum()
-
-
-def fp32_on_cpu() -> torch.autocast:
-    """Inside, a CPU computes in the precision of what it is given, also where `autocast` asks for bf16 around it."""
-    return torch.autocast("cpu", enabled=False)
 
 
 @contextmanager

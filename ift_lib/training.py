@@ -141,7 +141,7 @@ class Progress:
 
 
 DEFAULTS = TrainConfig()
-MOST_TOKENS = 2048
+MOST_TOKENS = 1024
 """Tokens, padding included, that a CPU trains on at a time. The gradient of a step is the same in any pieces."""
 
 

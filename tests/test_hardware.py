@@ -40,10 +40,10 @@ def test_the_parts_of_the_estimate() -> None:
     """Prevents a term that is forgotten, or counted for the wrong thing; the numbers are worked out by hand."""
     xl, P = SIZES["gpt2-xl"], parameter_count(SIZES["gpt2-xl"])
     tokens, c, V = 8 * 256, 1600, 50257
-    activations, logits = tokens * 48 * (8 * c + 4 * 15 * c), 512 * V * 12
+    activations, logits = tokens * 48 * (8 * c + 4 * 15 * c), 512 * V * 4
     assert memory_needed(xl, STEP, FP32) == 16 * P + activations + logits
     half = memory_needed(xl, STEP, Compute("bf16"))
-    assert half == 18 * P + tokens * 48 * (8 * c + 2 * 15 * c) + 512 * V * 14
+    assert half == 18 * P + tokens * 48 * (8 * c + 2 * 15 * c) + 512 * V * 8
     recomputed = memory_needed(xl, STEP, Compute(checkpoint_activations=True))
     assert recomputed == 16 * P + tokens * (48 * 4 * c + 68 * c) + logits
     assert memory_needed(xl, STEP, FP32, shards=8) < memory_needed(xl, STEP, FP32) - 16 * P * 6 / 8

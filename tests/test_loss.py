@@ -6,7 +6,7 @@ import pytest
 import torch
 from tiny import make_tiny
 
-from ift_lib import model as model_module
+from ift_lib import cross_entropy
 from ift_lib.batching import Batch
 from ift_lib.encoding import IGNORE
 from ift_lib.loss import plain_response_loss, response_loss
@@ -29,7 +29,7 @@ def test_logits_in_pieces_give_the_same_loss_and_gradient(
     monkeypatch: pytest.MonkeyPatch, most: int, rows: int, length: int
 ) -> None:
     """Bug: a piece is lost or counted twice, or its gradient is, when the graded rows are no multiple of the size."""
-    monkeypatch.setattr(model_module, "MOST_LOGITS", most)
+    monkeypatch.setattr(cross_entropy, "MOST_LOGITS", most)
     model = make_tiny()
     batch = make_batch(model, rows, length)
     results = []
@@ -46,7 +46,7 @@ def test_logits_in_pieces_give_the_same_loss_and_gradient(
 
 def test_the_logits_are_never_there_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bug: a batch of long answers takes gigabytes for logits, and a run that fitted for hours ends."""
-    monkeypatch.setattr(model_module, "MOST_LOGITS", 8)
+    monkeypatch.setattr(cross_entropy, "MOST_LOGITS", 8)
     largest = 0
 
     def pack(t: torch.Tensor) -> torch.Tensor:
