@@ -136,24 +136,38 @@ def goals_table(results: Results) -> list[str]:
     return lines
 
 
-def job_table(job: str, units: dict[str, list[dict[str, Any]]]) -> list[str]:
+def near_the_limit(who: str, unit: dict[str, Any], rate: float, machine: dict[str, Any]) -> str:
+    """How much of what the machine can do went into what the task needs: arithmetic, or reading the weights."""
+    number = "bfloat16" if "bf16" in who else "float32"
+    products = [rates[number] for name, rates in machine.items() if name.startswith("block")]
+    if "gflop_per_token" in unit and products:
+        return f"{rate * unit['gflop_per_token'] / max(products):.0%}"
+    if "gb_per_token" in unit and machine:
+        return f"{rate * unit['gb_per_token'] / machine['copy to kept memory']:.0%}"
+    return ""
+
+
+def job_table(job: str, units: dict[str, list[dict[str, Any]]], machine: dict[str, Any]) -> list[str]:
     """One job, everybody in it."""
     unit = "examples/s" if job == "tokenise" else "tokens/s"
-    lines = [f"| {job} | {unit} | rounds | × ours | first loss | peak GB |", "|---|---:|---|---:|---:|---:|"]
+    lines = [
+        f"| {job} | {unit} | rounds | × ours | of the limit | first loss | peak GB |",
+        "|---|---:|---|---:|---:|---:|---:|",
+    ]
     ours = rate(units.get("ours", []))
     for who, rounds in units.items():
         r = rate(rounds)
         if r is None:
-            lines.append(f"| {who} | {next((u['error'] for u in rounds if 'error' in u), 'not run')} | | | | |")
+            lines.append(f"| {who} | {next((u['error'] for u in rounds if 'error' in u), 'not run')} | | | | | |")
             continue
         rates = [u["rate"] for u in rounds]
         marks = "".join("*" for u in rounds if u["others_cpu"] > DISTURBED)
         loss = f"{rounds[0]['loss']:.6f}" if "loss" in rounds[0] else ""
         times = f"{r / ours:.2f}" if ours else ""
         peak = max(u["peak_gb"] for u in rounds)
-        lines.append(
-            f"| {who} | {r:,.0f} | {min(rates):,.0f}–{max(rates):,.0f} {marks} | {times} | {loss} | {peak:.1f} |"
-        )
+        limit = near_the_limit(who, rounds[0], r, machine)
+        spread = f"{min(rates):,.0f}–{max(rates):,.0f} {marks}"
+        lines.append(f"| {who} | {r:,.0f} | {spread} | {times} | {limit} | {loss} | {peak:.1f} |")
     return lines
 
 
@@ -167,7 +181,7 @@ def machine_table(machine: dict[str, Any]) -> list[str]:
 def report(facts: dict[str, Any]) -> str:
     """All tables, as Markdown."""
     parts = [goals_table(facts["results"])] if facts["shape"] == "gpt2" else []
-    parts += [job_table(job, units) for job, units in facts["results"].items()]
+    parts += [job_table(job, units, facts.get("machine") or {}) for job, units in facts["results"].items()]
     if facts.get("machine"):
         parts.append(machine_table(facts["machine"]))
     starts = facts.get("starts", {})

@@ -22,6 +22,7 @@ from peers import EVALUATORS, GENERATORS, TRAINERS, trainer_times
 
 from ift_lib.data import load_examples
 from ift_lib.encoding import Encoded, encode_example, encode_prompt
+from ift_lib.hardware import parameter_count, training_flops
 from ift_lib.model import SIZES, GPTConfig
 from ift_lib.templates import ALPACA
 
@@ -59,6 +60,13 @@ def cpu_seconds() -> tuple[float, float]:
     return busy / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])
 
 
+def arithmetic(config: GPTConfig, examples: list[Encoded], *, masked: bool) -> float:
+    """GFLOP that training needs for each predicted token: nothing for padding, logits where graded only."""
+    tokens = sum(len(e) - 1 for e in examples)
+    graded = sum(len(e) - e.prompt_length for e in examples) if masked else tokens
+    return training_flops(config, tokens, graded, tokens / len(examples)) / tokens / 1e9
+
+
 def train_unit(job: str, who: str, config: GPTConfig, examples: list[Encoded], steps: int) -> dict[str, Any]:
     """Steps on batches in a fixed order; the first is not timed."""
     part = training_part(examples)
@@ -71,7 +79,9 @@ def train_unit(job: str, who: str, config: GPTConfig, examples: list[Encoded], s
             start = time.perf_counter()
             loss, tokens = step(part[i * BATCH : (i + 1) * BATCH])
             taken.append((loss, tokens, time.perf_counter() - start))
-    return {"loss": taken[0][0], "rates": [tokens / seconds for _, tokens, seconds in taken[1:]]}
+    per_token = arithmetic(config, part[BATCH : (steps + 1) * BATCH], masked=job == "train-response")
+    rates = [tokens / seconds for _, tokens, seconds in taken[1:]]
+    return {"loss": taken[0][0], "rates": rates, "gflop_per_token": per_token}
 
 
 def evaluate_unit(who: str, config: GPTConfig, examples: list[Encoded], repeats: int) -> dict[str, Any]:
@@ -82,7 +92,7 @@ def evaluate_unit(who: str, config: GPTConfig, examples: list[Encoded], repeats:
         start = time.perf_counter()
         loss, tokens = run(part)
         rates.append(tokens / (time.perf_counter() - start))
-    return {"loss": loss, "rates": rates[1:]}
+    return {"loss": loss, "rates": rates[1:], "gflop_per_token": arithmetic(config, part, masked=False) / 3}
 
 
 def generate_unit(who: str, config: GPTConfig, data: Path, repeats: int) -> dict[str, Any]:
@@ -93,7 +103,8 @@ def generate_unit(who: str, config: GPTConfig, data: Path, repeats: int) -> dict
         start = time.perf_counter()
         made = run(prompts, 64)
         rates.append(made / (time.perf_counter() - start))
-    return {"rates": rates[1:]}
+    weights = parameter_count(config) * (2 if "bf16" in who else 4)  # each read once for a token of all prompts
+    return {"rates": rates[1:], "gb_per_token": weights / len(prompts) / 1e9}
 
 
 def tokenise_unit(who: str, data: Path) -> dict[str, Any]:

@@ -132,6 +132,7 @@ def loss_of(batch, way):
 
 # %% [markdown]
 # * **[Logits](../book/glossary.md#logit) where graded.** The last hidden states are chosen first, and multiplied with the [vocabulary](../book/glossary.md#vocabulary) after. What is left out is multiplied by zero in the plain loss.
+#   The library also writes the gradient of the logits over the logits, since nothing needs them any more, and adds the embedding's gradient as first layer to the one it has as last.
 # * **Similar lengths.** Less padding. This changes *which* examples meet in a batch, so the step is another one; the sum over all 16 is not.
 # * **No padding.** The rows are laid end to end, and everything but attention works on that one long row. Attention still gets the rectangle.
 # * **Shared beginnings.** The prefix tree.
@@ -494,5 +495,5 @@ quiz("13_making_it_fast")
 #
 # ## Where next
 #
-# In the code: `ift_lib/prefix_tree.py`, and `GPT._summed_loss` and `summed_cross_entropy` in `ift_lib/model.py`; `tests/test_prefix_tree.py` holds the fast ways to the plain one over fifty steps.
+# In the code: `ift_lib/prefix_tree.py`, `ift_lib/cross_entropy.py`, and `GPT._summed_loss` in `ift_lib/model.py`; `tests/test_prefix_tree.py` holds the fast ways to the plain one over fifty steps.
 # [Chapter 3](03_batching.ipynb) has the batches, [chapter 5](05_training.ipynb) the training loop, and [One GPU](../book/beyond/one_gpu.md) what pays there.

@@ -63,7 +63,7 @@ def summed_cross_entropy(
             return _SummedCrossEntropy.apply(x, weight, targets, times, tie)
     total = x.new_zeros((), dtype=torch.float32)
     for states, wanted, counts in _pieces(x, targets, times):
-        total += F.cross_entropy(F.linear(states, weight).float(), wanted, reduction="none") @ counts.float()
+        total += (F.cross_entropy(F.linear(states, weight).float(), wanted, reduction="none") * counts).sum()
     return total
 
 
@@ -80,7 +80,7 @@ class _SummedCrossEntropy(torch.autograd.Function):
             largest, at_target = logits.amax(1, keepdim=True), logits.gather(1, wanted)
             e = logits.sub_(largest).exp_()  # the logits are gone; no exp() of more than 0
             sums = e.sum(1, keepdim=True)
-            total += (largest + sums.log() - at_target)[:, 0] @ counts.float()
+            total += ((largest + sums.log() - at_target)[:, 0] * counts).sum()
             # d logits = counts / sums * (e - sums * onehot): the factor of a row is left for the narrow matrices.
             e.scatter_add_(1, wanted, -sums)
             factor = counts[:, None] / sums

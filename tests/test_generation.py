@@ -34,7 +34,7 @@ def test_batched_and_cached_equals_plain(tiny: GPT) -> None:
 def test_the_pocket_model_says_the_same_alone_and_together() -> None:
     """Prevents the same with real weights, whose likeliest tokens lie closer together."""
     model = load_pretrained("pocket")
-    prompts = [encode_prompt(e, ALPACA) for e in load_examples(EMBEDDED)[:8]]
+    prompts = [encode_prompt(e, ALPACA) for e in load_examples(EMBEDDED)[:100]]
     assert generate_ids(model, prompts, 12) == [one_by_one(model, p, 12) for p in prompts]
 
 

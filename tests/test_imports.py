@@ -14,9 +14,9 @@ import ift_lib
 PACKAGE = Path(__file__).parents[1] / "ift_lib"
 ARROW = """
     errors files reading data hub_data templates encoding token_store store_building preparing batching prefix_tree
-    cross_entropy model lora hardware distributed loss history stopping checkpoint train_config training tensorboard_log hub export
-    weights adapters generation evaluation picture plots course run_config run run_command
-    cli __main__
+    cross_entropy model lora hardware distributed loss history stopping checkpoint train_config training
+    tensorboard_log hub export weights adapters generation evaluation picture plots course run_config run
+    run_command cli __main__
 """.split()
 
 

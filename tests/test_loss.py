@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny import make_tiny
 
 from ift_lib import cross_entropy
@@ -61,3 +64,33 @@ def test_the_logits_are_never_there_all_at_once(monkeypatch: pytest.MonkeyPatch)
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
         response_loss(model, batch).total.backward()
     assert largest <= 8
+
+
+@pytest.mark.parametrize("graded", [True, False])
+def test_in_bf16_the_loss_is_still_added_up_in_fp32(monkeypatch: pytest.MonkeyPatch, graded: bool) -> None:
+    """Bug: under autocast the sum is made by an operation that autocast rounds, and is off by as much as bf16 is."""
+    monkeypatch.setattr(cross_entropy, "fp32_on_cpu", nullcontext)  # as on a GPU, where the products are in bf16
+    generator = torch.Generator().manual_seed(0)
+    weight = (torch.randn(1000, 32, generator=generator) / 5).requires_grad_()
+    x, targets = torch.randn(700, 32, generator=generator), torch.randint(0, 1000, (700,), generator=generator)
+    times = torch.randint(1, 4, (700,), generator=generator)
+    exact = (F.cross_entropy(x @ weight.T, targets, reduction="none") * times).sum()
+    with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(graded):
+        total = cross_entropy.summed_cross_entropy(x, weight, targets, times)
+    assert total.item() == pytest.approx(exact.item(), rel=1e-4)
+    if graded:
+        (expected,), (gradient,) = (torch.autograd.grad(t, weight) for t in (exact, total))
+        assert gradient.dtype == torch.float32 and (gradient - expected).norm() < 0.01 * expected.norm()
+
+
+@pytest.mark.filterwarnings("default")  # the compiler's own
+def test_the_loss_is_the_same_compiled() -> None:
+    """Bug: `--compile` fails on the loss's own backward pass, or loses the embedding's gradient."""
+    model = make_tiny()
+    batch = make_batch(model, 5, 16)
+    gradients = []
+    for trained in (model, torch.compile(model, backend="aot_eager")):
+        model.zero_grad()
+        response_loss(trained, batch).total.backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-5)
