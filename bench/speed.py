@@ -149,25 +149,53 @@ def near_the_limit(who: str, unit: dict[str, Any], rate: float, machine: dict[st
 
 def job_table(job: str, units: dict[str, list[dict[str, Any]]], machine: dict[str, Any]) -> list[str]:
     """One job, everybody in it."""
-    unit = "examples/s" if job == "tokenise" else "tokens/s"
-    lines = [
-        f"| {job} | {unit} | rounds | × ours | of the limit | first loss | peak GB |",
-        "|---|---:|---|---:|---:|---:|---:|",
-    ]
+    unit = "texts/s" if job == "tokenise" else "tokens/s"
+    columns = [job, unit, "rounds", "× ours", "examples/s", "of the limit", "first loss", "peak GB"]
+    lines = ["| " + " | ".join(columns) + " |", "|---|---:|---|---:|---:|---:|---:|---:|"]
     ours = rate(units.get("ours", []))
     for who, rounds in units.items():
         r = rate(rounds)
         if r is None:
-            lines.append(f"| {who} | {next((u['error'] for u in rounds if 'error' in u), 'not run')} | | | | | |")
+            lines.append(f"| {who} | {next((u['error'] for u in rounds if 'error' in u), 'not run')} | | | | | | |")
             continue
         rates = [u["rate"] for u in rounds]
         marks = "".join("*" for u in rounds if u["others_cpu"] > DISTURBED)
         loss = f"{rounds[0]['loss']:.6f}" if "loss" in rounds[0] else ""
         times = f"{r / ours:.2f}" if ours else ""
         peak = max(u["peak_gb"] for u in rounds)
+        each = f"{r / rounds[0]['tokens_per_example']:.1f}" if "tokens_per_example" in rounds[0] else ""
         limit = near_the_limit(who, rounds[0], r, machine)
         spread = f"{min(rates):,.0f}–{max(rates):,.0f} {marks}"
-        lines.append(f"| {who} | {r:,.0f} | {spread} | {times} | {limit} | {loss} | {peak:.1f} |")
+        lines.append(f"| {who} | {r:,.0f} | {spread} | {times} | {each} | {limit} | {loss} | {peak:.1f} |")
+    return lines
+
+
+def bounds_table(results: Results, machine: dict[str, Any]) -> list[str]:
+    """What holds us: the time of our own products and memory traffic, if nothing else took any."""
+    lines = [
+        "| what holds us | products, s | memory, s | bound, tokens/s | measured | share |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for job, units in results.items():
+        for who in (name for name in units if name.startswith("ours") and rate(units[name])):
+            half, unit = "bfloat16" if "bf16" in who else "float32", units[who][0]
+            if "work" in unit:
+                w = unit["work"]
+                head = machine["head, 100 rows" if job == "train-response" else "head, 300 rows"]
+                products = w["blocks_gflop"] / machine["block, 300 rows"][half]
+                products += w["head_gflop"] / head[half if job == "evaluate" else "float32"]  # which trains in fp32
+                moving = (
+                    w["kept_gb"] / machine["copy to kept memory"] + w["fresh_gb"] / machine["write to fresh memory"]
+                )
+                tokens = w["tokens"]
+            elif "decode_gflop_per_token" in unit:
+                tokens, moving = 1, 0.0
+                products = unit["decode_gflop_per_token"] / machine["decode, 16 rows"][half]
+            else:
+                continue
+            bound, measured = tokens / (products + moving), rate(units[who])
+            times = f"{products:.3g} | {moving:.3g}"
+            lines.append(f"| {job}: {who} | {times} | {bound:,.0f} | {measured:,.0f} | {measured / bound:.0%} |")
     return lines
 
 
@@ -183,7 +211,7 @@ def report(facts: dict[str, Any]) -> str:
     parts = [goals_table(facts["results"])] if facts["shape"] == "gpt2" else []
     parts += [job_table(job, units, facts.get("machine") or {}) for job, units in facts["results"].items()]
     if facts.get("machine"):
-        parts.append(machine_table(facts["machine"]))
+        parts += [bounds_table(facts["results"], facts["machine"]), machine_table(facts["machine"])]
     starts = facts.get("starts", {})
     parts.append(["| start | seconds |", "|---|---:|", *(f"| `{n}` | {s:.2f} |" for n, s in starts.items())])
     head = (

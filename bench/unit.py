@@ -13,17 +13,19 @@ import random
 import re
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 from peers import EVALUATORS, GENERATORS, TRAINERS, trainer_times
 
+from ift_lib.batching import Batch, collate, in_order
 from ift_lib.data import load_examples
 from ift_lib.encoding import Encoded, encode_example, encode_prompt
 from ift_lib.hardware import parameter_count, training_flops
 from ift_lib.model import SIZES, GPTConfig
+from ift_lib.prefix_tree import prefix_tree
 from ift_lib.templates import ALPACA
 
 BATCH = 8
@@ -60,11 +62,31 @@ def cpu_seconds() -> tuple[float, float]:
     return busy / os.sysconf("SC_CLK_TCK"), sum(os.times()[:4])
 
 
-def arithmetic(config: GPTConfig, examples: list[Encoded], *, masked: bool) -> float:
-    """GFLOP that training needs for each predicted token: nothing for padding, logits where graded only."""
+def needed(config: GPTConfig, examples: list[Encoded], *, masked: bool) -> dict[str, float]:
+    """Predicted tokens of an example, and the arithmetic of each in training: no padding, logits where graded only."""
     tokens = sum(len(e) - 1 for e in examples)
     graded = sum(len(e) - e.prompt_length for e in examples) if masked else tokens
-    return training_flops(config, tokens, graded, tokens / len(examples)) / tokens / 1e9
+    flops = training_flops(config, tokens, graded, tokens / len(examples))
+    return {"tokens_per_example": tokens / len(examples), "gflop_per_token": flops / tokens / 1e9}
+
+
+def work(config: GPTConfig, who: str, batches: Iterable[Batch], passes: int) -> dict[str, float]:
+    """What we compute, in a step or in all: GFLOP of matrix products in the blocks and in the head, and GB moved.
+
+    `passes` is 3 for training (forward, and two products backward), 1 for a loss alone.
+    """
+    blocks = training_flops(config, 1, 0, 0) * passes / 3 / 1e9
+    head = training_flops(config, 0, 1, 0) * passes / 3 / 1e9
+    sizes = []
+    for batch in batches:
+        tree = prefix_tree(batch.inputs, batch.targets, share="nothing shared" not in who)
+        padded = "padded" in who
+        sizes.append((batch.inputs.numel(), batch.graded) if padded else (len(tree.ids), len(tree.edges)))
+    nodes, edges = (sum(numbers) / (len(sizes) if passes == 3 else 1) for numbers in zip(*sizes, strict=True))
+    P = parameter_count(config) / 1e9
+    kept, fresh = (40 * P, 4 * P) if passes == 3 else (0.0, 0.0)  # AdamW 28, the norm and the clip 12; the gradient 4
+    fresh += edges * config.vocab_size * 4 / 1e9
+    return {"blocks_gflop": nodes * blocks, "head_gflop": edges * head, "kept_gb": kept, "fresh_gb": fresh}
 
 
 def train_unit(job: str, who: str, config: GPTConfig, examples: list[Encoded], steps: int) -> dict[str, Any]:
@@ -79,9 +101,14 @@ def train_unit(job: str, who: str, config: GPTConfig, examples: list[Encoded], s
             start = time.perf_counter()
             loss, tokens = step(part[i * BATCH : (i + 1) * BATCH])
             taken.append((loss, tokens, time.perf_counter() - start))
-    per_token = arithmetic(config, part[BATCH : (steps + 1) * BATCH], masked=job == "train-response")
     rates = [tokens / seconds for _, tokens, seconds in taken[1:]]
-    return {"loss": taken[0][0], "rates": rates, "gflop_per_token": per_token}
+    needs = needed(config, part[BATCH : (steps + 1) * BATCH], masked=job == "train-response")
+    result = {"loss": taken[0][0], "rates": rates, **needs}
+    if who.startswith("ours"):
+        cuts = [part[i * BATCH : (i + 1) * BATCH] for i in range(1, steps + 1)]
+        batches = [collate(cut, mask_prompt=job == "train-response") for cut in cuts]
+        result["work"] = work(config, who, batches, 3) | {"tokens": sum(e.tokens for e in batches) / steps}
+    return result
 
 
 def evaluate_unit(who: str, config: GPTConfig, examples: list[Encoded], repeats: int) -> dict[str, Any]:
@@ -92,7 +119,12 @@ def evaluate_unit(who: str, config: GPTConfig, examples: list[Encoded], repeats:
         start = time.perf_counter()
         loss, tokens = run(part)
         rates.append(tokens / (time.perf_counter() - start))
-    return {"loss": loss, "rates": rates[1:], "gflop_per_token": arithmetic(config, part, masked=False) / 3}
+    needs = needed(config, part, masked=False)
+    result = {"loss": loss, "rates": rates[1:], **needs, "gflop_per_token": needs["gflop_per_token"] / 3}
+    if who.startswith("ours"):
+        batches = list(in_order(part, 16, mask_prompt=False))
+        result["work"] = work(config, who, batches, 1) | {"tokens": sum(b.tokens for b in batches)}
+    return result
 
 
 def generate_unit(who: str, config: GPTConfig, data: Path, repeats: int) -> dict[str, Any]:
@@ -104,7 +136,8 @@ def generate_unit(who: str, config: GPTConfig, data: Path, repeats: int) -> dict
         made = run(prompts, 64)
         rates.append(made / (time.perf_counter() - start))
     weights = parameter_count(config) * (2 if "bf16" in who else 4)  # each read once for a token of all prompts
-    return {"rates": rates[1:], "gb_per_token": weights / len(prompts) / 1e9}
+    gflop = training_flops(config, 1, 1, 0) / 3 / 1e9  # forward alone
+    return {"rates": rates[1:], "gb_per_token": weights / len(prompts) / 1e9, "decode_gflop_per_token": gflop}
 
 
 def tokenise_unit(who: str, data: Path) -> dict[str, Any]:

@@ -198,6 +198,13 @@ class Look:
         return cls(torch.arange(T, device=tree.rows.device).expand(B, T), T, cache, tree=tree)
 
 
+def _embedding(rows: int, width: int) -> nn.Embedding:
+    """A table; on "meta" without a beginning, because for that PyTorch would first load its compiler, in 1.6 seconds."""
+    if torch.get_default_device().type == "meta":
+        return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
+    return nn.Embedding(rows, width)
+
+
 class GPT(nn.Module):
     """GPT-2. The output layer is the token embedding itself, transposed: there is no `lm_head` to fall out of step.
 
@@ -209,8 +216,8 @@ class GPT(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         self.config = config
-        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
-        self.wpe = nn.Embedding(config.n_positions, config.n_embd)
+        self.wte = _embedding(config.vocab_size, config.n_embd)
+        self.wpe = _embedding(config.n_positions, config.n_embd)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
         self.checkpoint_activations = False  # True: training keeps each block's input only, and computes the rest twice
