@@ -1,6 +1,6 @@
 """What a data set of N examples costs `ift run`: memory, start-up, steps; for N from a thousand to a million.
 
-    python bench/big_data.py --sizes 1000 10000 100000 1000000 --out book/beyond/big_data.json
+    python bench/big_data.py --sizes 1000 10000 100000 1000000 --out bench/results/big_data.json
 
 For each N: make the data file (the same bytes every time), start `ift run` twice with an empty cache before the first,
 let it take some steps, and end it. Memory is what Linux counts as resident: VmHWM and VmRSS of /proc. The times are
@@ -112,7 +112,7 @@ def main() -> None:
     facts = {
         "command": "ift run --data data.jsonl " + " ".join(OPTIONS),
         "date": date.today().isoformat(),
-        "machine": platform.platform(),
+        "machine": f"{platform.system()}, {platform.machine()}",
         "cores": os.cpu_count(),
         "load_average": os.getloadavg(),
         "rows": rows,
