@@ -6,7 +6,7 @@
 
 Left to autograd, each step of this keeps a matrix as wide as the vocabulary until the backward pass. But the loss is
 the last thing a model computes: its gradient is known as soon as the loss is, and then the logits are not needed any
-more (Hsu et al. 2024, Liger kernels, section 3).
+more (Hsu et al. 2024, "Liger Kernel", calls this FusedLinearCrossEntropy).
 """
 
 from __future__ import annotations
@@ -93,8 +93,9 @@ class _SummedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        dx, dweight = ctx.gradients
-        del ctx.gradients
+        if ctx.gradients is None:
+            raise RuntimeError("backward a second time: this loss has given its gradient away; compute the loss again")
+        (dx, dweight), ctx.gradients = ctx.gradients, None
         if dweight is None:
             return dx.mul_(gradient), None, None, None, None
         dweight.mul_(gradient)

@@ -199,7 +199,7 @@ class Look:
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:
-    """A table; on "meta" without a beginning, because for that PyTorch would first load its compiler, in 1.6 seconds."""
+    """A table; on "meta" without a beginning, because for that PyTorch first loads its compiler, in 1.6 seconds."""
     if torch.get_default_device().type == "meta":
         return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
     return nn.Embedding(rows, width)

@@ -83,6 +83,15 @@ def test_in_bf16_the_loss_is_still_added_up_in_fp32(monkeypatch: pytest.MonkeyPa
         assert gradient.dtype == torch.float32 and (gradient - expected).norm() < 0.01 * expected.norm()
 
 
+def test_a_second_backward_is_refused() -> None:
+    """Bug: the same loss gives another gradient the second time, because the first was changed in place."""
+    model = make_tiny()
+    total = response_loss(model, make_batch(model, 3, 7)).total
+    total.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="compute the loss again"):
+        total.backward()
+
+
 @pytest.mark.filterwarnings("default")  # the compiler's own
 def test_the_loss_is_the_same_compiled() -> None:
     """Bug: `--compile` fails on the loss's own backward pass, or loses the embedding's gradient."""
