@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from ift_lib.batching import collate, in_order
 from ift_lib.encoding import EOT, IGNORE, Encoded
 from ift_lib.generation import generate_ids
+from ift_lib.hardware import keep_freed_memory
 from ift_lib.model import GPT, GPTConfig
 from ift_lib.training import TrainConfig, evaluate, make_optimizer, train_step
 
@@ -42,6 +43,7 @@ def tokens_of(examples: Sequence[Encoded]) -> int:
 
 
 def ours(config: GPTConfig, masked: bool, layout: str, precision: str) -> Step:
+    keep_freed_memory()  # as `ift run` does
     model = reference(config).train()
     model.layout = layout
     optimizer = make_optimizer(model, TrainConfig(lr=LR, weight_decay=DECAY))
@@ -54,6 +56,7 @@ def ours(config: GPTConfig, masked: bool, layout: str, precision: str) -> Step:
 
 
 def evaluate_ours(config: GPTConfig, precision: str) -> Step:
+    keep_freed_memory()
     model = reference(config)
     return lambda examples: (
         evaluate(model, in_order(examples, 16, mask_prompt=False), precision).mean,
@@ -62,6 +65,7 @@ def evaluate_ours(config: GPTConfig, precision: str) -> Step:
 
 
 def generate_ours(config: GPTConfig, precision: str) -> Callable[[Sequence[Sequence[int]], int], int]:
+    keep_freed_memory()
     model = reference(config)
     return lambda prompts, new: sum(map(len, generate_ids(model, prompts, new, precision=precision)))
 

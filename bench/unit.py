@@ -219,7 +219,7 @@ def main() -> None:
     elif args.job == "evaluate":
         result = evaluate_unit(args.who, config, encoded(args.data), max(1, args.steps // 4))
     elif args.job == "generate":
-        result = generate_unit(args.who, config, args.data, max(1, args.steps // 4))
+        result = generate_unit(args.who, config, args.data, max(1, args.steps // 2))
     elif args.job == "tokenise":
         result = tokenise_unit(args.who, args.data)
     else:

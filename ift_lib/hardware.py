@@ -9,6 +9,7 @@ Memory of a training step, in bytes, for P parameters (`memory_needed` adds them
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -89,6 +90,18 @@ def place_of(device: torch.device, compute: Compute, processes: int, *, sharded:
 
 
 # --- memory ---
+
+
+def keep_freed_memory() -> bool:
+    """From here on this process keeps the memory that it frees, for its next step; whether the C library can do that.
+
+    A step frees gradients and logits, hundreds of MB. glibc hands such blocks back at once, and what the next step gets
+    instead has to be cleared by the kernel first: that is several times slower than writing to memory one has.
+    The options are those of mallopt(3), by the numbers of <malloc.h>. The most memory in use stays about the same.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    trim_threshold, top_pad, mmap_max = (-1, 2**31 - 1), (-2, 2**26), (-4, 0)
+    return mallopt is not None and all(mallopt(*option) for option in (trim_threshold, top_pad, mmap_max))
 
 
 def peak_memory_gb() -> float | None:

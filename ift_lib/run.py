@@ -42,7 +42,16 @@ from ift_lib.evaluation.metrics import exact_match, rouge_l, token_f1
 from ift_lib.evaluation.verify import verify
 from ift_lib.files import write_json_list, write_text
 from ift_lib.generation import Response, respond
-from ift_lib.hardware import Compute, Step, check_memory, choose_device, choose_precision, peak_memory_gb, place_of
+from ift_lib.hardware import (
+    Compute,
+    Step,
+    check_memory,
+    choose_device,
+    choose_precision,
+    keep_freed_memory,
+    peak_memory_gb,
+    place_of,
+)
 from ift_lib.history import History
 from ift_lib.hub_data import is_dataset, write_dataset
 from ift_lib.lora import add_lora, lora_parameter_count, merge_lora, trainable_parameter_count
@@ -195,6 +204,8 @@ def _go(config: RunConfig, folder: Path, say: Callable[[str], None], on_step: Ca
     if memory:
         say(memory)
     _say_what_is_used(data, config, say)
+    if device.type == "cpu":
+        keep_freed_memory()
 
     test = [data.examples[i] for i in data.split.test]
     before = _before(folder / "before.json", model, test, template)

@@ -148,3 +148,23 @@ def test_bf16_keeps_weights_moments_and_loss_in_fp32() -> None:
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     losses = [[p.loss for p in h.validation] for h in (half, full)]
     assert losses[0] == pytest.approx(losses[1], rel=0.02) and losses[0] != losses[1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc")
+def test_freed_memory_is_kept_when_asked() -> None:
+    """Bug: an option of the allocator that does nothing, and every step waits for fresh memory."""
+    code = """
+import re, sys, torch
+from pathlib import Path
+from ift_lib.hardware import keep_freed_memory
+resident = lambda: int(re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+before = resident()
+block = torch.ones(50_000_000)
+del block
+print(resident() - before)
+"""
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    left = {how: int(subprocess.check_output([sys.executable, "-c", code, how], env=env)) for how in ("keep", "give")}
+    assert left["keep"] > 190_000 and left["give"] < 20_000  # of 195,000 KiB
