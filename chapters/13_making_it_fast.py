@@ -360,7 +360,7 @@ print(f"at {work['shared beginnings'] / best['products']:.0f} GFLOP/s")
 # * [Cross-entropy](../book/glossary.md#cross-entropy) in small pieces: 7 to 16 % slower. It saves memory, and the library uses it for that alone, in large batches.
 #
 # One thing that paid is not in the table, since it holds for the whole program: a step frees its large tensors, the system takes the memory back, and the next step must ask for it again.
-# The allocator can be told to leave it (`MALLOC_TRIM_THRESHOLD_` and its kin). That alone made even a plain loop, not ours, about 1.3 times as fast.
+# The allocator can be told to leave it (`MALLOC_TRIM_THRESHOLD_` and its kin; `ift run` does it with `keep_freed_memory`). That alone made even a plain loop, not ours, about 1.3 times as fast.
 #
 # **A ratio belongs to a machine, a model and its data.** On data without a shared beginning the tree gains nothing. In a larger GPT-2 the output layer is a smaller part of the whole. And a ratio on a CPU is none on a GPU:
 # there a small step is held up by starting its operations, not by computing them, and leaving some out gains little. So the library uses the tree on a CPU only. `ift run --layout padded` is the way back to padded rows
