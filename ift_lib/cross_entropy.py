@@ -25,7 +25,7 @@ class Tie:
     """Lets the embedding's gradient as input be added, in place, to its gradient as output layer.
 
     Each is a use of the same weight, and autograd would add the two up in a third matrix as large as the embedding. The
-    output layer's gradient comes first, because the backward pass runs from the end.
+    backward pass runs from the end: the output layer leaves its gradient here, and the input layer returns them both.
     """
 
     gradient: Tensor | None = None
@@ -43,10 +43,9 @@ class _TiedEmbedding(torch.autograd.Function):
         return F.embedding(ids, weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:
-        ctx.tie.gradient.index_add_(0, ctx.ids.flatten(), gradient.flatten(0, -2))
-        ctx.tie.gradient = None
-        return None, None, None  # it is in what the output layer returned
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:
+        both, ctx.tie.gradient = ctx.tie.gradient, None
+        return None, both.index_add_(0, ctx.ids.flatten(), gradient.flatten(0, -2)), None
 
 
 def summed_cross_entropy(
@@ -100,7 +99,7 @@ class _SummedCrossEntropy(torch.autograd.Function):
             return dx.mul_(gradient), None, None, None, None
         dweight.mul_(gradient)
         if ctx.tie is not None:
-            ctx.tie.gradient = dweight
+            ctx.tie.gradient, dweight = dweight, None
         return dx.mul_(gradient), dweight, None, None, None
 
 

@@ -83,6 +83,18 @@ def test_in_bf16_the_loss_is_still_added_up_in_fp32(monkeypatch: pytest.MonkeyPa
         assert gradient.dtype == torch.float32 and (gradient - expected).norm() < 0.01 * expected.norm()
 
 
+def test_losses_can_be_added_before_the_backward_pass() -> None:
+    """Bug: of several losses in one graph, only one embedding's gradient as input layer arrives."""
+    model = make_tiny()
+    batches = [make_batch(model, 5, 16), make_batch(model, 3, 7), make_batch(model, 1, 1)]
+    gradients = []
+    for loss in (plain_response_loss, response_loss):
+        model.zero_grad()
+        sum(loss(model, batch).total for batch in batches).backward()
+        gradients.append([p.grad.clone() for p in model.parameters()])
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-5)
+
+
 def test_a_second_backward_is_refused() -> None:
     """Bug: the same loss gives another gradient the second time, because the first was changed in place."""
     model = make_tiny()
