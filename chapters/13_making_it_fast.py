@@ -132,7 +132,7 @@ def loss_of(batch, way):
 
 # %% [markdown]
 # * **[Logits](../book/glossary.md#logit) where graded.** The last hidden states are chosen first, and multiplied with the [vocabulary](../book/glossary.md#vocabulary) after. What is left out is multiplied by zero in the plain loss.
-#   The library also writes the gradient of the logits over the logits, since nothing needs them any more, and adds the embedding's gradient as first layer to the one it has as last.
+#   The library also writes the gradient of the logits over the logits, since nothing needs them any more, and adds the [embedding](../book/glossary.md#embedding)'s gradient as first layer to the one it has as last.
 # * **Similar lengths.** Less padding. This changes *which* examples meet in a batch, so the step is another one; the sum over all 16 is not.
 # * **No padding.** The rows are laid end to end, and everything but attention works on that one long row. Attention still gets the rectangle.
 # * **Shared beginnings.** The prefix tree.
